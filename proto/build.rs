@@ -10,6 +10,9 @@ fn main() -> Result {
     if env::var_os("CARGO_FEATURE_ONNX").is_some() {
         onnx()?;
     }
+    if env::var_os("CARGO_FEATURE_CONFIG").is_some() {
+        config()?;
+    }
     Ok(())
 }
 
@@ -23,5 +26,13 @@ fn out(module: &str) -> Result<PathBuf> {
 fn onnx() -> Result {
     let files = protox::compile(["girandole/onnx.proto"], ["girandole"])?;
     prost_build::Config::new().out_dir(out("onnx")?).bytes(["."]).compile_fds(files)?;
+    Ok(())
+}
+
+fn config() -> Result {
+    let out = out("config")?;
+    let files = protox::compile(["girandole/model_config.proto"], ["girandole"])?;
+    fs::write(out.join("descriptor.bin"), prost::Message::encode_to_vec(&files))?;
+    prost_build::Config::new().out_dir(out).compile_fds(files)?;
     Ok(())
 }

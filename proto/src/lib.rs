@@ -7,3 +7,12 @@
 pub mod onnx {
     include!(concat!(env!("OUT_DIR"), "/onnx/onnx.rs"));
 }
+
+/// Triton's model configuration (`config.pbtxt`, and the model configuration extension).
+#[cfg(feature = "config")]
+pub mod config {
+    include!(concat!(env!("OUT_DIR"), "/config/inference.rs"));
+
+    /// The file descriptor set, for reflection over the text and JSON forms.
+    pub const DESCRIPTOR: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/config/descriptor.bin"));
+}

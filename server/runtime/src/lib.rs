@@ -1,1 +1,7 @@
-//! Placeholder.
+//! The runtime: a repository of models, their lifecycle, routing between versions, dynamic batching and
+//! the instances that run batches. It knows nothing of networks and nothing of engines.
+#![forbid(unsafe_code)]
+
+pub mod service;
+pub mod settings;
+pub mod statistics;

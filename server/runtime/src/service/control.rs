@@ -1,73 +1,14 @@
-//! The single door to the runtime: every protocol calls these methods and nothing else.
+//! What asks about models, or changes which of them serve.
 
 use std::sync::Arc;
 
-use girandole_core::{InferRequest, InferResponse, ModelSpec, Result, VersionSelector};
+use girandole_core::{Result, VersionSelector};
 use girandole_proto::config::ModelConfig;
 
+use super::{IndexEntry, LoadOverride, ModelMetadata, Service};
 use crate::statistics::ModelStatistics;
 
-/// A handle on the runtime; clones share it.
-#[derive(Clone)]
-pub struct Service(Arc<Inner>);
-
-struct Inner;
-
-/// What a model's metadata say.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ModelMetadata {
-    /// The model's name.
-    pub name: String,
-    /// Its versions that serve now, ascending.
-    pub versions: Vec<u64>,
-    /// What runs it, such as `onnx_girandole`.
-    pub platform: String,
-    /// Its inputs and outputs, the batch dimension included.
-    pub spec: ModelSpec,
-}
-
-/// Where a version stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)]
-pub enum VersionState {
-    Unknown,
-    Loading,
-    Ready,
-    Unloading,
-    Unavailable,
-}
-
-/// One line of the repository's index.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IndexEntry {
-    /// The model's name.
-    pub name: String,
-    /// The version, where one is known.
-    pub version: Option<u64>,
-    /// Where it stands; `None` for a model that was never loaded.
-    pub state: Option<VersionState>,
-    /// Why, where it is not READY.
-    pub reason: String,
-}
-
-/// What a caller may change when it asks to load a model.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LoadOverride {
-    /// A model configuration as JSON that replaces the repository's for this load.
-    pub config: Option<String>,
-}
-
 impl Service {
-    /// Runs one request.
-    ///
-    /// Dropping the future cancels the request where it still waits.
-    ///
-    /// # Errors
-    /// Any code of [`girandole_core::ErrorCode`] that a request can meet.
-    pub async fn infer(&self, _request: InferRequest) -> Result<InferResponse> {
-        unimplemented!()
-    }
-
     /// The process answers.
     pub fn is_live(&self) -> bool {
         unimplemented!()

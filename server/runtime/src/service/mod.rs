@@ -1,0 +1,82 @@
+//! The single door to the runtime: every protocol calls these methods and nothing else.
+//!
+//! [`infer`](Service::infer) stands in `infer.rs`, everything that asks about models or changes them in
+//! `control.rs`. All of them read one [`Snapshot`] behind one `ArcSwap`; only the lifecycle stores into it.
+
+mod control;
+mod infer;
+
+use std::sync::{Arc, atomic::AtomicBool};
+
+use arc_swap::ArcSwap;
+use girandole_core::ModelSpec;
+
+use crate::snapshot::Snapshot;
+
+/// A handle on the runtime; clones share it.
+#[derive(Clone)]
+pub struct Service(pub(crate) Arc<Shared>);
+
+/// What the service's methods and the lifecycle share.
+pub(crate) struct Shared {
+    /// Every model, version and state as of now. Stored into by the lifecycle alone.
+    pub(crate) snapshot: ArcSwap<Snapshot>,
+    /// Set once, when the server begins to shut down: readiness fails and new requests are refused.
+    pub(crate) shutting_down: AtomicBool,
+}
+
+/// What a model's metadata say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelMetadata {
+    /// The model's name.
+    pub name: String,
+    /// Its versions that serve now, ascending.
+    pub versions: Vec<u64>,
+    /// What runs it, such as `onnx_girandole`.
+    pub platform: String,
+    /// Its inputs and outputs, the batch dimension included.
+    pub spec: ModelSpec,
+}
+
+/// Where a version stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum VersionState {
+    Unknown,
+    Loading,
+    Ready,
+    Unloading,
+    Unavailable,
+}
+
+/// One line of the repository's index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexEntry {
+    /// The model's name.
+    pub name: String,
+    /// The version, where one is known.
+    pub version: Option<u64>,
+    /// Where it stands; `None` for a model that was never loaded.
+    pub state: Option<VersionState>,
+    /// Why, where it is not READY.
+    pub reason: String,
+}
+
+/// What a caller may change when it asks to load a model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoadOverride {
+    /// A model configuration as JSON that replaces the repository's for this load.
+    pub config: Option<String>,
+}
+
+impl std::fmt::Display for VersionState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Unknown => "UNKNOWN",
+            Self::Loading => "LOADING",
+            Self::Ready => "READY",
+            Self::Unloading => "UNLOADING",
+            Self::Unavailable => "UNAVAILABLE",
+        })
+    }
+}

@@ -1,1 +1,19 @@
-//! Placeholder.
+//! The engine: an ONNX file becomes a graph, the graph a plan, and sessions run the plan on candle.
+//!
+//! The only crate that sees candle. Execution touches no protobuf, names or strings: [`onnx`] imports a file
+//! into a [`graph`], [`passes`] rewrite it, [`plan`] orders it, [`ops`] compute, [`session`] runs batches.
+
+pub mod device;
+pub mod error;
+pub mod graph;
+pub mod inspect;
+mod loader;
+mod model;
+pub mod onnx;
+pub mod ops;
+mod passes;
+pub mod plan;
+mod session;
+pub mod value;
+
+pub use loader::Engine;

@@ -1,0 +1,129 @@
+//! What is known of a value before any run: element type, dimensions by number or symbol, and contents
+//! where the model fixes them.
+
+use std::sync::Arc;
+
+use girandole_core::Shape;
+
+use crate::value::{ElemType, Tensor, Value};
+
+/// A dimension as far as it is known.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum SymDim {
+    /// This size.
+    Known(usize),
+    /// The size that this symbol stands for, the same wherever it appears.
+    Symbol(Arc<str>),
+    /// Any size.
+    Unknown,
+}
+
+impl SymDim {
+    /// The size, where it is known.
+    pub const fn known(&self) -> Option<usize> {
+        match self {
+            Self::Known(size) => Some(*size),
+            _ => None,
+        }
+    }
+}
+
+/// Dimensions as far as they are known.
+pub type SymShape = Vec<SymDim>;
+
+/// What is known of a value. The default knows nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Fact {
+    /// The element type of a tensor.
+    pub elem: Option<ElemType>,
+    /// The dimensions of a tensor.
+    pub shape: Option<SymShape>,
+    /// The contents of a small integer tensor of rank 0 or 1 that describes a shape, dimension by
+    /// dimension, where each is known or a symbol.
+    pub dims: Option<SymShape>,
+    /// The contents, where the model fixes them.
+    pub constant: Option<Value>,
+}
+
+impl Fact {
+    /// A tensor of this type and these dimensions.
+    pub fn tensor(elem: Option<ElemType>, shape: Option<SymShape>) -> Self {
+        Self { elem, shape, ..Self::default() }
+    }
+
+    /// A tensor of this type and known dimensions.
+    pub fn known(elem: ElemType, shape: &[usize]) -> Self {
+        Self::tensor(Some(elem), Some(shape.iter().map(|&d| SymDim::Known(d)).collect()))
+    }
+
+    /// Everything about a value that the model fixes.
+    pub fn of_constant(value: &Value) -> Self {
+        let Value::Tensor(tensor) = value else {
+            return Self { constant: Some(value.clone()), ..Self::default() };
+        };
+        Self {
+            dims: constant_dims(tensor),
+            constant: Some(value.clone()),
+            ..Self::known(tensor.elem(), tensor.shape())
+        }
+    }
+
+    /// The rank, where it is known.
+    pub fn rank(&self) -> Option<usize> {
+        self.shape.as_ref().map(Vec::len)
+    }
+
+    /// The constant tensor, where the model fixes one.
+    pub fn constant_tensor(&self) -> Option<&Tensor> {
+        match &self.constant {
+            Some(Value::Tensor(tensor)) => Some(tensor),
+            _ => None,
+        }
+    }
+
+    /// The constant's integers, where the model fixes them.
+    pub fn constant_ints(&self) -> Option<Vec<i64>> {
+        self.constant_tensor()?.to_ints().ok()
+    }
+
+    /// The concrete shape, where every dimension is known.
+    pub fn concrete_shape(&self) -> Option<Shape> {
+        self.shape.as_ref()?.iter().map(SymDim::known).collect()
+    }
+
+    /// This fact with what `other` knows beyond it.
+    #[must_use]
+    pub fn or(self, other: &Self) -> Self {
+        let shape = match (self.shape, &other.shape) {
+            (Some(own), Some(others)) if own.len() == others.len() => {
+                Some(own.into_iter().zip(others).map(|(own, other)| merge(own, other)).collect())
+            }
+            (Some(own), _) => Some(own),
+            (None, others) => others.clone(),
+        };
+        Self {
+            elem: self.elem.or(other.elem),
+            shape,
+            dims: self.dims.or_else(|| other.dims.clone()),
+            constant: self.constant.or_else(|| other.constant.clone()),
+        }
+    }
+}
+
+fn merge(own: SymDim, other: &SymDim) -> SymDim {
+    match (own, other) {
+        (SymDim::Known(size), _) => SymDim::Known(size),
+        (_, SymDim::Known(size)) => SymDim::Known(*size),
+        (SymDim::Unknown, other) => other.clone(),
+        (own, _) => own,
+    }
+}
+
+fn constant_dims(tensor: &Tensor) -> Option<SymShape> {
+    const LONGEST: usize = 64;
+    if tensor.rank() > 1 || tensor.len() > LONGEST || !tensor.elem().is_int() {
+        return None;
+    }
+    let ints = tensor.to_ints().ok()?;
+    ints.into_iter().map(|v| usize::try_from(v).ok().map(SymDim::Known)).collect()
+}

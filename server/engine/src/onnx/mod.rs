@@ -1,0 +1,13 @@
+//! From an ONNX file to a [`Graph`](crate::graph::Graph): nothing of protobuf, names or strings is left after it.
+
+mod attributes;
+mod import;
+mod model;
+mod scope;
+mod tensor;
+mod types;
+
+pub use attributes::NodeDef;
+pub use import::Subgraph;
+pub use model::{ModelFile, import};
+pub use tensor::tensor_from_proto;

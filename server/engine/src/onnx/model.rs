@@ -1,0 +1,114 @@
+//! Reads a model file: its head, its operator sets, its graph.
+
+use std::{collections::HashMap, path::Path};
+
+use bytes::Bytes;
+use girandole_core::Error;
+use girandole_proto::onnx::{ModelProto, NodeProto};
+use prost::Message;
+
+use super::import::{Context, Importer, used_names};
+use crate::{
+    error::{OpError, Result},
+    graph::Graph,
+    ops::Domain,
+};
+
+/// A model file as imported.
+#[derive(Debug)]
+pub struct ModelFile {
+    /// The graph, its passes done.
+    pub graph: Graph,
+    /// Who wrote the file.
+    pub producer: String,
+    /// The operator sets that it imports: domain and version.
+    pub opsets: Vec<(String, i64)>,
+}
+
+/// Imports the bytes of a model file. `folder` is where its external data may lie.
+///
+/// # Errors
+/// `InvalidArgument` that names the node and what is wrong or missing.
+pub fn import(bytes: Bytes, folder: Option<&Path>) -> Result<ModelFile, Error> {
+    let model = ModelProto::decode(bytes)
+        .map_err(|error| Error::invalid(format!("the file is no ONNX model, or is truncated: {error}")))?;
+    read(model, folder).map_err(|error| error.at("model"))
+}
+
+fn read(model: ModelProto, folder: Option<&Path>) -> Result<ModelFile> {
+    let opsets = opsets(&model)?;
+    let graph = model.graph.ok_or_else(|| OpError::invalid("the file has no graph"))?;
+    if graph.node.is_empty() && graph.output.is_empty() {
+        return Err(OpError::invalid("the graph is empty"));
+    }
+    let context = Context { opsets, folder };
+    Ok(ModelFile {
+        graph: Importer::new(&context).graph(&graph)?,
+        producer: format!("{} {}", model.producer_name, model.producer_version).trim().to_owned(),
+        opsets: model.opset_import.into_iter().map(|set| (set.domain, set.version)).collect(),
+    })
+}
+
+fn opsets(model: &ModelProto) -> Result<HashMap<Domain, u32>> {
+    let mut opsets = HashMap::new();
+    for set in &model.opset_import {
+        // A domain that no node uses does no harm; a node of it is refused by name.
+        let Some(domain) = Domain::parse(&set.domain) else { continue };
+        let newest = domain.newest();
+        let version =
+            u32::try_from(set.version).ok().filter(|&v| v >= 1 && v <= newest).ok_or_else(|| {
+                let name = domain.name();
+                OpError::unsupported(format!(
+                    "opset {} of {name} is not supported, the newest is {newest}",
+                    set.version
+                ))
+            })?;
+        opsets.insert(domain, version);
+    }
+    if opsets.is_empty() {
+        return Err(OpError::invalid("the file imports no operator set"));
+    }
+    // Exporters leave these out when a tool adds the node afterwards.
+    opsets.entry(Domain::Microsoft).or_insert(1);
+    Ok(opsets)
+}
+
+/// The nodes in an order in which every value is made before it is used, the file's own where that does.
+///
+/// # Errors
+/// `Invalid` naming a node of the cycle where there is none.
+pub(super) fn execution_order(nodes: &[NodeProto]) -> Result<Vec<usize>> {
+    let mut makers = HashMap::new();
+    for (index, node) in nodes.iter().enumerate() {
+        node.output.iter().filter(|name| !name.is_empty()).for_each(|name| {
+            makers.insert(name.as_str(), index);
+        });
+    }
+    let mut waiting_for = vec![0usize; nodes.len()];
+    let mut users = vec![Vec::new(); nodes.len()];
+    for (index, node) in nodes.iter().enumerate() {
+        for maker in used_names(node).iter().filter_map(|name| makers.get(name)) {
+            users[*maker].push(index);
+            waiting_for[index] += 1;
+        }
+    }
+    let mut ready: std::collections::BTreeSet<usize> =
+        (0..nodes.len()).filter(|&i| waiting_for[i] == 0).collect();
+    let mut order = Vec::with_capacity(nodes.len());
+    while let Some(index) = ready.pop_first() {
+        order.push(index);
+        for &user in &users[index] {
+            waiting_for[user] -= 1;
+            if waiting_for[user] == 0 {
+                ready.insert(user);
+            }
+        }
+    }
+    match waiting_for.iter().position(|&count| count > 0) {
+        Some(index) => Err(OpError::invalid(format!(
+            "the graph has a cycle through node '{}' ({})",
+            nodes[index].name, nodes[index].op_type
+        ))),
+        None => Ok(order),
+    }
+}

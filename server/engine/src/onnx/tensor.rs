@@ -1,0 +1,157 @@
+//! Tensors of a model file: raw bytes, typed lists, or a file beside the model.
+
+use std::{
+    fs::File,
+    io::{Read, Seek, SeekFrom},
+    path::{Component, Path},
+};
+
+use bytes::Bytes;
+use girandole_core::Shape;
+use girandole_proto::onnx::{TensorProto, tensor_proto::DataLocation};
+use half::{bf16, f16};
+
+use crate::{
+    error::{OpError, Result},
+    value::{ElemType, Tensor, checked_len, from_parts},
+};
+
+/// The tensor in a file's message. `folder` is where external data may lie; `None` allows none.
+///
+/// # Errors
+/// `Invalid` where type, shape and data do not fit, `Unsupported` for an element type that the engine lacks.
+pub fn tensor_from_proto(proto: &TensorProto, folder: Option<&Path>) -> Result<Tensor> {
+    read(proto, folder).map_err(|error| match error {
+        OpError::Invalid(message) => OpError::Invalid(format!("tensor '{}': {message}", proto.name)),
+        OpError::Unsupported(message) => OpError::Unsupported(format!("tensor '{}': {message}", proto.name)),
+        other => other,
+    })
+}
+
+fn read(proto: &TensorProto, folder: Option<&Path>) -> Result<Tensor> {
+    let elem = ElemType::from_onnx(proto.data_type)?;
+    let shape = shape(&proto.dims)?;
+    let len = checked_len::<u8>(&shape)?;
+    if proto.data_location == DataLocation::External as i32 {
+        let raw = external(proto, len * elem.wire().size().unwrap_or(1), folder)?;
+        return from_parts(elem.wire(), &shape, &[raw]);
+    }
+    if elem == ElemType::String {
+        return Tensor::from_vec(shape, proto.string_data.clone());
+    }
+    if !proto.raw_data.is_empty() {
+        return from_parts(elem.wire(), &shape, std::slice::from_ref(&proto.raw_data));
+    }
+    typed(proto, elem, shape)
+}
+
+fn shape(dims: &[i64]) -> Result<Shape> {
+    dims.iter()
+        .map(|&dim| {
+            usize::try_from(dim).map_err(|_| OpError::invalid(format!("dimension {dim} is negative")))
+        })
+        .collect()
+}
+
+/// The typed lists: each holds several element types, narrower ones by their bits.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn typed(proto: &TensorProto, elem: ElemType, shape: Shape) -> Result<Tensor> {
+    let ints = proto.int32_data.iter();
+    match elem {
+        ElemType::F32 => Tensor::from_vec(shape, proto.float_data.clone()),
+        ElemType::F64 => Tensor::from_vec(shape, proto.double_data.clone()),
+        ElemType::I64 => Tensor::from_vec(shape, proto.int64_data.clone()),
+        ElemType::U64 => Tensor::from_vec(shape, proto.uint64_data.clone()),
+        ElemType::U32 => Tensor::from_vec(shape, proto.uint64_data.iter().map(|&v| v as u32).collect()),
+        ElemType::I32 => Tensor::from_vec(shape, proto.int32_data.clone()),
+        ElemType::I16 => Tensor::from_vec(shape, ints.map(|&v| v as i16).collect()),
+        ElemType::I8 => Tensor::from_vec(shape, ints.map(|&v| v as i8).collect()),
+        ElemType::U16 => Tensor::from_vec(shape, ints.map(|&v| v as u16).collect()),
+        ElemType::U8 => Tensor::from_vec(shape, ints.map(|&v| v as u8).collect()),
+        ElemType::Bool => Tensor::from_bools(shape, ints.map(|&v| v != 0)),
+        ElemType::F16 => Tensor::from_vec(shape, ints.map(|&v| f16::from_bits(v as u16)).collect()),
+        ElemType::BF16 => Tensor::from_vec(shape, ints.map(|&v| bf16::from_bits(v as u16)).collect()),
+        ElemType::String => Tensor::from_vec(shape, proto.string_data.clone()),
+    }
+}
+
+/// Reads external data, opened only inside the model's own folder.
+fn external(proto: &TensorProto, len: usize, folder: Option<&Path>) -> Result<Bytes> {
+    let folder = folder.ok_or_else(|| OpError::unsupported("external data is not allowed here"))?;
+    let entry = |key: &str| proto.external_data.iter().find(|e| e.key == key).map(|e| e.value.as_str());
+    let location = Path::new(entry("location").unwrap_or_default());
+    let plain = location.components().all(|part| matches!(part, Component::Normal(_)));
+    if !plain || location.as_os_str().is_empty() {
+        return Err(OpError::invalid("external data must lie beside the model, in its version's folder"));
+    }
+    let offset = entry("offset").unwrap_or("0").parse::<u64>();
+    let offset = offset.map_err(|_| OpError::invalid("the offset of external data is no number"))?;
+    read_file(folder, location, offset, len).map_err(|error| {
+        OpError::invalid(format!("external data '{}': {}", location.display(), error.kind()))
+    })
+}
+
+fn read_file(folder: &Path, location: &Path, offset: u64, len: usize) -> std::io::Result<Bytes> {
+    let path = folder.join(location).canonicalize()?;
+    if !path.starts_with(folder.canonicalize()?) {
+        return Err(std::io::ErrorKind::PermissionDenied.into());
+    }
+    let mut file = File::open(path)?;
+    if file.metadata()?.len() < offset.saturating_add(len as u64) {
+        return Err(std::io::ErrorKind::UnexpectedEof.into());
+    }
+    file.seek(SeekFrom::Start(offset))?;
+    let mut data = vec![0; len];
+    file.read_exact(&mut data)?;
+    Ok(data.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use girandole_proto::onnx::{StringStringEntryProto, tensor_proto::DataType};
+
+    use super::*;
+
+    fn proto(data_type: DataType, dims: &[i64]) -> TensorProto {
+        TensorProto {
+            data_type: data_type as i32,
+            dims: dims.to_vec(),
+            name: "w".into(),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn raw_and_typed_data_read_the_same() {
+        let raw =
+            TensorProto { raw_data: vec![0x00, 0x3c, 0x00, 0xc0].into(), ..proto(DataType::Float16, &[2]) };
+        let typed = TensorProto { int32_data: vec![0x3c00, 0xc000], ..proto(DataType::Float16, &[2]) };
+        let expected = [f16::from_f32(1.0), f16::from_f32(-2.0)];
+        assert_eq!(tensor_from_proto(&raw, None).unwrap().to_vec::<f16>().unwrap(), expected);
+        assert_eq!(tensor_from_proto(&typed, None).unwrap().to_vec::<f16>().unwrap(), expected);
+    }
+
+    #[test]
+    fn malformed_tensors_are_errors_that_name_them() {
+        let short = TensorProto { raw_data: vec![0; 3].into(), ..proto(DataType::Float, &[2]) };
+        assert!(tensor_from_proto(&short, None).unwrap_err().to_string().starts_with("tensor 'w'"));
+        assert!(tensor_from_proto(&proto(DataType::Float, &[-1]), None).is_err());
+        assert!(tensor_from_proto(&proto(DataType::Float, &[i64::MAX, 8]), None).is_err());
+        assert!(tensor_from_proto(&proto(DataType::Complex64, &[1]), None).is_err());
+    }
+
+    #[test]
+    fn external_data_stays_inside_the_folder() {
+        let folder = std::env::temp_dir();
+        for location in ["../secret", "/etc/hostname", ""] {
+            let entry = StringStringEntryProto { key: "location".into(), value: location.into() };
+            let tensor = TensorProto {
+                external_data: vec![entry],
+                data_location: DataLocation::External as i32,
+                ..proto(DataType::Uint8, &[1])
+            };
+            let error = tensor_from_proto(&tensor, Some(&folder)).unwrap_err();
+            assert!(error.to_string().contains("beside the model"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Type declarations of a model file as facts.
+
+use std::sync::Arc;
+
+use girandole_proto::onnx::{TensorShapeProto, TypeProto, tensor_shape_proto::dimension, type_proto};
+
+use crate::{
+    error::Result,
+    graph::{Fact, SymDim, SymShape},
+    value::ElemType,
+};
+
+/// What a declaration says of a value; a type that is no tensor says nothing.
+///
+/// # Errors
+/// `Unsupported` for an element type that the engine lacks.
+pub(super) fn fact(declared: Option<&TypeProto>) -> Result<Fact> {
+    let Some(type_proto::Value::TensorType(tensor)) = declared.and_then(|t| t.value.as_ref()) else {
+        return Ok(Fact::default());
+    };
+    let elem = if tensor.elem_type == 0 { None } else { Some(ElemType::from_onnx(tensor.elem_type)?) };
+    Ok(Fact::tensor(elem, tensor.shape.as_ref().map(shape)))
+}
+
+fn shape(declared: &TensorShapeProto) -> SymShape {
+    let dim = |value: &Option<dimension::Value>| match value {
+        Some(dimension::Value::DimValue(size)) => {
+            usize::try_from(*size).map_or(SymDim::Unknown, SymDim::Known)
+        }
+        Some(dimension::Value::DimParam(name)) if !name.is_empty() => {
+            SymDim::Symbol(Arc::from(name.as_str()))
+        }
+        _ => SymDim::Unknown,
+    };
+    declared.dim.iter().map(|d| dim(&d.value)).collect()
+}

@@ -1,0 +1,129 @@
+//! The operators: one trait, one table, one file per operator (or per few of one shape) in a folder per
+//! family. What an operator needs of its node is parsed once, by operator-set version, when the model loads.
+//!
+//! To add an operator: a file in its family with an attributes struct, `parse`, `infer` and `eval`, and its
+//! `OpDef` in the family's `OPS`.
+
+mod context;
+mod control;
+mod math;
+mod ml;
+mod nn;
+mod tensor;
+
+use std::fmt::Debug;
+
+pub use context::{Facts, Inputs, Outputs, RunContext, one};
+
+use crate::{error::Result, graph::Fact, onnx::NodeDef};
+
+/// An operator with its attributes, ready to run.
+pub trait Op: Debug + Send + Sync {
+    /// What is known of the outputs from what is known of the inputs: one fact for each of `outputs`.
+    ///
+    /// # Errors
+    /// `Invalid` where the inputs can never fit (a wrong element type, say), so that loading fails.
+    fn infer(&self, inputs: &Facts<'_>, outputs: usize) -> Result<Vec<Fact>> {
+        let _ = inputs;
+        Ok(vec![Fact::default(); outputs])
+    }
+
+    /// Runs it.
+    ///
+    /// # Errors
+    /// `Invalid` where the data do not fit; never panics, whatever the data.
+    fn eval(&self, inputs: Inputs, run: &RunContext) -> Result<Outputs>;
+
+    /// Whether equal inputs give equal outputs, so that it may run once at load when they are constant.
+    fn is_pure(&self) -> bool {
+        true
+    }
+}
+
+/// The domain of an operator set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Domain {
+    /// `""` or `ai.onnx`.
+    Onnx,
+    /// `ai.onnx.ml`.
+    Ml,
+    /// `com.microsoft`.
+    Microsoft,
+}
+
+impl Domain {
+    /// The domain of a name in a model file.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "" | "ai.onnx" => Some(Self::Onnx),
+            "ai.onnx.ml" => Some(Self::Ml),
+            "com.microsoft" => Some(Self::Microsoft),
+            _ => None,
+        }
+    }
+
+    /// The newest version of the operator set that the engine knows.
+    pub const fn newest(self) -> u32 {
+        match self {
+            Self::Onnx => 24,
+            Self::Ml => 5,
+            Self::Microsoft => 1,
+        }
+    }
+
+    /// The name for messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Onnx => "ai.onnx",
+            Self::Ml => "ai.onnx.ml",
+            Self::Microsoft => "com.microsoft",
+        }
+    }
+}
+
+/// An entry of the operator table.
+#[derive(Debug)]
+pub struct OpDef {
+    /// Its domain.
+    pub domain: Domain,
+    /// Its name in model files.
+    pub name: &'static str,
+    /// The oldest operator-set version that `parse` understands.
+    pub since: u32,
+    /// Reads a node's attributes, by [`NodeDef::opset`].
+    pub parse: fn(&NodeDef<'_>) -> Result<Box<dyn Op>>,
+}
+
+impl OpDef {
+    /// An operator of the ONNX domain.
+    pub const fn onnx(
+        name: &'static str,
+        since: u32,
+        parse: fn(&NodeDef<'_>) -> Result<Box<dyn Op>>,
+    ) -> Self {
+        Self { domain: Domain::Onnx, name, since, parse }
+    }
+
+    /// An operator of the ONNX-ML domain.
+    pub const fn ml(name: &'static str, since: u32, parse: fn(&NodeDef<'_>) -> Result<Box<dyn Op>>) -> Self {
+        Self { domain: Domain::Ml, name, since, parse }
+    }
+}
+
+/// Every operator, family by family.
+pub fn table() -> impl Iterator<Item = &'static OpDef> {
+    [math::OPS, tensor::OPS, nn::OPS, ml::OPS, control::OPS].into_iter().flatten().copied().flatten()
+}
+
+/// The operator of this domain and name.
+pub fn find(domain: Domain, name: &str) -> Option<&'static OpDef> {
+    table().find(|def| def.domain == domain && def.name == name)
+}
+
+/// A boxed operator as the result of a parse.
+///
+/// # Errors
+/// None; the form fits [`OpDef::parse`].
+pub fn boxed<T: Op + 'static>(op: T) -> Result<Box<dyn Op>> {
+    Ok(Box::new(op))
+}

@@ -1,0 +1,211 @@
+//! A graph made ready to run: steps in order, where each takes its values from, and what dies after it.
+//!
+//! Immutable and shared by every session. Invariants: a slot is filled before a step reads it, and the last
+//! step that reads it takes the value out, so that its storage is free as early as possible.
+
+use crate::{
+    error::{OpError, Result},
+    graph::{Graph, Node, ValueId, ValueInfo},
+    ops::{Inputs, RunContext},
+    value::Value,
+};
+
+/// Where a step takes a value from.
+#[derive(Clone, Copy, Debug)]
+enum Source {
+    /// A constant of the plan.
+    Constant(usize),
+    /// A slot that is read again later.
+    Slot(usize),
+    /// A slot that this is the last reader of.
+    LastUse(usize),
+    /// An optional input that is left out.
+    Absent,
+}
+
+#[derive(Debug)]
+struct Step {
+    node: Node,
+    inputs: Vec<Source>,
+    /// The slot of each output; `None` where nobody reads it.
+    outputs: Vec<Option<usize>>,
+}
+
+/// A graph made ready to run.
+#[derive(Debug)]
+pub struct Plan {
+    steps: Vec<Step>,
+    constants: Vec<Value>,
+    slots: usize,
+    inputs: Vec<Option<usize>>,
+    outputs: Vec<Source>,
+    values: Vec<ValueInfo>,
+    input_ids: Vec<ValueId>,
+    output_ids: Vec<ValueId>,
+}
+
+impl Plan {
+    /// Plans a graph.
+    ///
+    /// # Errors
+    /// `Invalid` where a value is used that nothing makes.
+    pub fn new(graph: Graph) -> Result<Self> {
+        Builder::new(&graph).build(graph)
+    }
+
+    /// Runs it: a value for each input gives a value for each output.
+    ///
+    /// # Errors
+    /// That of the node that failed, with its name.
+    pub fn run(&self, inputs: Vec<Value>, run: &RunContext) -> Result<Vec<Value>> {
+        if inputs.len() != self.inputs.len() {
+            return Err(OpError::invalid(format!(
+                "expected {} inputs, got {}",
+                self.inputs.len(),
+                inputs.len()
+            )));
+        }
+        let mut slots: Vec<Option<Value>> = vec![None; self.slots];
+        for (value, slot) in inputs.into_iter().zip(&self.inputs) {
+            if let Some(slot) = slot {
+                slots[*slot] = Some(value);
+            }
+        }
+        for step in &self.steps {
+            step.run(self, &mut slots, run).map_err(|error| error.at(&step.node.name))?;
+        }
+        self.outputs.iter().map(|&source| self.take(source, &mut slots)).map(required).collect()
+    }
+
+    /// The nodes that run, in order.
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.steps.iter().map(|step| &step.node)
+    }
+
+    /// The inputs, in order.
+    pub fn inputs(&self) -> impl Iterator<Item = &ValueInfo> {
+        self.input_ids.iter().map(|id| &self.values[id.index()])
+    }
+
+    /// The outputs, in order.
+    pub fn outputs(&self) -> impl Iterator<Item = &ValueInfo> {
+        self.output_ids.iter().map(|id| &self.values[id.index()])
+    }
+
+    /// What is known of a value of this plan.
+    pub fn value(&self, id: ValueId) -> &ValueInfo {
+        &self.values[id.index()]
+    }
+
+    /// Bytes that the constants take.
+    pub fn constant_bytes(&self) -> usize {
+        self.constants.iter().filter_map(|value| value.tensor().ok()).map(crate::value::Tensor::bytes).sum()
+    }
+
+    fn take(&self, source: Source, slots: &mut [Option<Value>]) -> Option<Value> {
+        match source {
+            Source::Constant(i) => self.constants.get(i).cloned(),
+            Source::Slot(i) => slots.get(i).cloned().flatten(),
+            Source::LastUse(i) => slots.get_mut(i).and_then(Option::take),
+            Source::Absent => None,
+        }
+    }
+}
+
+impl Step {
+    fn run(&self, plan: &Plan, slots: &mut [Option<Value>], run: &RunContext) -> Result<()> {
+        let inputs = self.inputs.iter().map(|&source| plan.take(source, slots)).collect();
+        let made = self.node.op.eval(Inputs::new(inputs), run)?;
+        let mut made = made.into_iter();
+        for (i, slot) in self.outputs.iter().enumerate() {
+            let value = made.next();
+            if let Some(slot) = slot {
+                let value =
+                    value.ok_or_else(|| OpError::unsupported(format!("output {i} is not supported")))?;
+                slots[*slot] = Some(value);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn required(value: Option<Value>) -> Result<Value> {
+    value.ok_or_else(|| OpError::invalid("an output of the graph was never made"))
+}
+
+/// Assigns slots and finds each value's last reader.
+struct Builder {
+    /// The last step that reads a value; outputs of the graph are read by the step past the end.
+    last_use: Vec<Option<usize>>,
+    slot_of: Vec<Option<usize>>,
+    constants: Vec<Value>,
+    slots: usize,
+}
+
+impl Builder {
+    fn new(graph: &Graph) -> Self {
+        let mut last_use = vec![None; graph.values.len()];
+        for (step, node) in graph.nodes.iter().enumerate() {
+            node.inputs.iter().flatten().for_each(|id| last_use[id.index()] = Some(step));
+        }
+        graph.outputs.iter().for_each(|id| last_use[id.index()] = Some(graph.nodes.len()));
+        Self { last_use, slot_of: vec![None; graph.values.len()], constants: Vec::new(), slots: 0 }
+    }
+
+    fn build(mut self, mut graph: Graph) -> Result<Plan> {
+        let nodes = std::mem::take(&mut graph.nodes);
+        let inputs = graph.inputs.iter().map(|&id| self.slot(id)).collect();
+        let mut steps = Vec::with_capacity(nodes.len());
+        for (index, node) in nodes.into_iter().enumerate() {
+            let sources = self.sources(&graph, index, &node)?;
+            let outputs = node.outputs.iter().map(|id| id.and_then(|id| self.slot(id))).collect();
+            steps.push(Step { node, inputs: sources, outputs });
+        }
+        let outputs =
+            graph.outputs.iter().map(|&id| self.source(&graph, id, false)).collect::<Result<Vec<_>>>()?;
+        Ok(Plan {
+            steps,
+            constants: self.constants,
+            slots: self.slots,
+            inputs,
+            outputs,
+            values: graph.values,
+            input_ids: graph.inputs,
+            output_ids: graph.outputs,
+        })
+    }
+
+    fn sources(&mut self, graph: &Graph, step: usize, node: &Node) -> Result<Vec<Source>> {
+        let mut sources = Vec::with_capacity(node.inputs.len());
+        for (i, id) in node.inputs.iter().enumerate() {
+            let Some(id) = *id else {
+                sources.push(Source::Absent);
+                continue;
+            };
+            let again_here = node.inputs[i + 1..].contains(&Some(id));
+            let last = self.last_use[id.index()] == Some(step) && !again_here;
+            sources.push(self.source(graph, id, last)?);
+        }
+        Ok(sources)
+    }
+
+    fn source(&mut self, graph: &Graph, id: ValueId, last: bool) -> Result<Source> {
+        let info = &graph.values[id.index()];
+        if let Some(value) = &info.fact.constant {
+            self.constants.push(value.clone());
+            return Ok(Source::Constant(self.constants.len() - 1));
+        }
+        let slot = self.slot_of[id.index()]
+            .ok_or_else(|| OpError::invalid(format!("value '{}' is used but never made", info.name)))?;
+        Ok(if last { Source::LastUse(slot) } else { Source::Slot(slot) })
+    }
+
+    /// A slot for a value that somebody reads.
+    fn slot(&mut self, id: ValueId) -> Option<usize> {
+        self.last_use[id.index()]?;
+        let slot = self.slots;
+        self.slots += 1;
+        self.slot_of[id.index()] = Some(slot);
+        Some(slot)
+    }
+}

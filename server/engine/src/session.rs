@@ -1,0 +1,70 @@
+//! A session on the CPU: gathers a batch into tensors, runs the plan inside its threads, hands out bytes.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Instant,
+};
+
+use girandole_core::{Batch, BatchOutputs, Error, Reply, Result, Session};
+
+use crate::{
+    device::CpuPool,
+    ops::RunContext,
+    plan::Plan,
+    value::{Value, from_parts, to_wire},
+};
+
+/// One stream of execution over a plan.
+#[derive(Debug)]
+pub(crate) struct OnnxSession {
+    plan: Arc<Plan>,
+    pool: CpuPool,
+    context: RunContext,
+}
+
+impl OnnxSession {
+    pub(crate) fn new(plan: Arc<Plan>, threads: usize) -> Result<Self> {
+        Ok(Self { plan, pool: CpuPool::new(threads)?, context: RunContext::default() })
+    }
+
+    fn execute(&self, batch: &Batch) -> Result<BatchOutputs> {
+        let begin = Instant::now();
+        let inputs = self.gather(batch)?;
+        let gathered = Instant::now();
+        let values = self.plan.run(inputs, &self.context).map_err(|error| error.at("model"))?;
+        let ran = Instant::now();
+        let tensors = batch.outputs.iter().map(|&index| hand_out(&values, index)).collect::<Result<_>>()?;
+        Ok(BatchOutputs {
+            tensors,
+            compute_input: gathered - begin,
+            compute_infer: ran - gathered,
+            compute_output: ran.elapsed(),
+        })
+    }
+
+    fn gather(&self, batch: &Batch) -> Result<Vec<Value>> {
+        let inputs = self.plan.inputs().enumerate().map(|(index, info)| {
+            let input = batch.inputs.iter().find(|input| input.index == index);
+            let input = input.ok_or_else(|| Error::invalid(format!("input '{}' is missing", info.name)))?;
+            from_parts(input.dtype, &input.shape, &input.parts)
+                .map(Value::Tensor)
+                .map_err(|error| error.at(format_args!("input '{}'", info.name)))
+        });
+        inputs.collect()
+    }
+}
+
+impl Session for OnnxSession {
+    fn run(&mut self, batch: Batch, reply: Reply) {
+        // candle panics on some inconsistent shapes; a batch must not take its instance down.
+        let outcome = self.pool.run(|| catch_unwind(AssertUnwindSafe(|| self.execute(&batch))));
+        reply.send(outcome.unwrap_or_else(|_| Err(Error::internal("the engine failed on this batch"))));
+    }
+}
+
+fn hand_out(values: &[Value], index: usize) -> Result<girandole_core::Tensor> {
+    let value =
+        values.get(index).ok_or_else(|| Error::internal(format!("the model has no output {index}")))?;
+    value.tensor().and_then(to_wire).map_err(|error| error.at(format_args!("output {index}")))
+}

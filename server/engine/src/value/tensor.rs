@@ -1,0 +1,218 @@
+//! The engine's tensor: an ONNX element type and a shape over candle's storage, or over a host vector for
+//! the types that candle lacks.
+//!
+//! Invariant: the storage holds exactly the shape's elements. candle storage may be strided (a transpose is
+//! free); [`Tensor::view`] compacts it.
+
+use std::sync::Arc;
+
+use girandole_core::Shape;
+
+use super::{
+    ElemType, Text,
+    element::{Bool, Element},
+    view::View,
+};
+use crate::error::{OpError, Result};
+
+/// The most bytes one tensor may take; what a model file or a request asks for beyond it is refused
+/// before it is allocated.
+pub const MAX_TENSOR_BYTES: usize = 4 << 30;
+
+/// An immutable tensor; clones share the storage.
+#[derive(Clone)]
+pub struct Tensor {
+    elem: ElemType,
+    shape: Shape,
+    data: Data,
+}
+
+/// Where the elements are.
+#[derive(Clone)]
+#[allow(missing_docs)]
+pub enum Data {
+    Candle(candle_core::Tensor),
+    I8(Arc<Vec<i8>>),
+    U16(Arc<Vec<u16>>),
+    U64(Arc<Vec<u64>>),
+    Text(Arc<Vec<Text>>),
+}
+
+impl Tensor {
+    /// A tensor over `data`, which is not copied.
+    ///
+    /// # Errors
+    /// `Invalid` where the length does not fit the shape.
+    pub fn from_vec<T: Element>(shape: impl Into<Shape>, data: Vec<T>) -> Result<Self> {
+        let shape = shape.into();
+        if shape.elements() != Some(data.len()) {
+            return Err(OpError::invalid(format!("{} elements do not make shape {shape}", data.len())));
+        }
+        let data = T::store(&shape, data)?;
+        Ok(Self { elem: T::ELEM, shape, data })
+    }
+
+    /// A tensor of rank 0.
+    ///
+    /// # Errors
+    /// Where candle refuses.
+    pub fn scalar<T: Element>(value: T) -> Result<Self> {
+        Self::from_vec(Shape::default(), vec![value])
+    }
+
+    /// A boolean tensor.
+    ///
+    /// # Errors
+    /// `Invalid` where the length does not fit the shape.
+    pub fn from_bools(shape: impl Into<Shape>, data: impl IntoIterator<Item = bool>) -> Result<Self> {
+        Self::from_vec(shape, data.into_iter().map(Bool::new).collect())
+    }
+
+    /// A candle tensor of one of the types that ONNX and candle share (`u8` is UINT8).
+    ///
+    /// # Errors
+    /// `Unsupported` for a type that ONNX lacks.
+    pub fn from_candle(tensor: candle_core::Tensor) -> Result<Self> {
+        use candle_core::DType;
+        let elem = match tensor.dtype() {
+            DType::U8 => ElemType::U8,
+            DType::U32 => ElemType::U32,
+            DType::I16 => ElemType::I16,
+            DType::I32 => ElemType::I32,
+            DType::I64 => ElemType::I64,
+            DType::BF16 => ElemType::BF16,
+            DType::F16 => ElemType::F16,
+            DType::F32 => ElemType::F32,
+            DType::F64 => ElemType::F64,
+            other => return Err(OpError::unsupported(format!("candle type {other:?} is not supported"))),
+        };
+        Ok(Self { elem, shape: Shape::new(tensor.dims()), data: Data::Candle(tensor) })
+    }
+
+    /// The element type.
+    pub const fn elem(&self) -> ElemType {
+        self.elem
+    }
+
+    /// The shape.
+    pub const fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// Number of dimensions.
+    pub fn rank(&self) -> usize {
+        self.shape.len()
+    }
+
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        self.shape.elements().unwrap_or(0)
+    }
+
+    /// Whether it has no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The elements in row-major order.
+    ///
+    /// # Errors
+    /// `Invalid` where the tensor holds another type.
+    pub fn view<T: Element>(&self) -> Result<View<'_, T>> {
+        let view = if self.elem == T::ELEM { T::view(&self.data) } else { None };
+        view.ok_or_else(|| OpError::invalid(format!("expected a tensor of {}, got {}", T::ELEM, self.elem)))
+    }
+
+    /// The elements, moved into an own vector.
+    ///
+    /// # Errors
+    /// As [`Self::view`].
+    pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
+        Ok(self.view::<T>()?.to_vec())
+    }
+
+    /// The candle tensor under it.
+    ///
+    /// # Errors
+    /// `Unsupported` for an element type that candle lacks.
+    pub fn candle(&self) -> Result<&candle_core::Tensor> {
+        match &self.data {
+            Data::Candle(tensor) => Ok(tensor),
+            _ => Err(OpError::unsupported(format!("not supported for elements of {}", self.elem))),
+        }
+    }
+
+    /// The integers of a small tensor such as a shape or axes, whatever their width.
+    ///
+    /// # Errors
+    /// `Invalid` for a type that is not an integer.
+    pub fn to_ints(&self) -> Result<Vec<i64>> {
+        match self.elem {
+            ElemType::I64 => self.to_vec::<i64>(),
+            ElemType::I32 => Ok(self.view::<i32>()?.iter().map(|&v| i64::from(v)).collect()),
+            ElemType::I16 => Ok(self.view::<i16>()?.iter().map(|&v| i64::from(v)).collect()),
+            ElemType::I8 => Ok(self.view::<i8>()?.iter().map(|&v| i64::from(v)).collect()),
+            ElemType::U8 => Ok(self.view::<u8>()?.iter().map(|&v| i64::from(v)).collect()),
+            ElemType::U16 => Ok(self.view::<u16>()?.iter().map(|&v| i64::from(v)).collect()),
+            ElemType::U32 => Ok(self.view::<u32>()?.iter().map(|&v| i64::from(v)).collect()),
+            ElemType::U64 => Ok(self.view::<u64>()?.iter().map(|&v| v.cast_signed()).collect()),
+            other => Err(OpError::invalid(format!("expected integers, got {other}"))),
+        }
+    }
+
+    /// The only element of a tensor of one.
+    ///
+    /// # Errors
+    /// `Invalid` for another length or type.
+    pub fn to_scalar<T: Element>(&self) -> Result<T> {
+        match &*self.view::<T>()? {
+            [only] => Ok(only.clone()),
+            all => Err(OpError::invalid(format!("expected one element, got {}", all.len()))),
+        }
+    }
+
+    /// The same elements under another shape, without a copy where they lie in order.
+    ///
+    /// # Errors
+    /// `Invalid` where the number of elements differs.
+    pub fn reshape(&self, shape: impl Into<Shape>) -> Result<Self> {
+        let shape = shape.into();
+        if shape.elements() != Some(self.len()) {
+            return Err(OpError::invalid(format!("cannot reshape {} to {shape}", self.shape)));
+        }
+        let data = match &self.data {
+            Data::Candle(tensor) => Data::Candle(tensor.reshape(shape.to_vec())?),
+            other => other.clone(),
+        };
+        Ok(Self { elem: self.elem, shape, data })
+    }
+
+    /// Bytes that the elements take (for strings: their contents).
+    pub fn bytes(&self) -> usize {
+        match &self.data {
+            Data::Text(all) => all.iter().map(Text::len).sum(),
+            _ => self.elem.wire().size().unwrap_or(1).saturating_mul(self.len()),
+        }
+    }
+}
+
+impl std::fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}", self.elem, self.shape)
+    }
+}
+
+/// The number of elements of `shape`, checked against what one tensor may take.
+///
+/// # Errors
+/// `TooLarge` beyond [`MAX_TENSOR_BYTES`].
+pub fn checked_len<T>(shape: &[usize]) -> Result<usize> {
+    let len = shape.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim));
+    len.filter(|len| len.checked_mul(size_of::<T>().max(1)).is_some_and(|bytes| bytes <= MAX_TENSOR_BYTES))
+        .ok_or_else(|| {
+            OpError::TooLarge(format!(
+                "a tensor of shape {} is larger than this server allows",
+                Shape::new(shape)
+            ))
+        })
+}

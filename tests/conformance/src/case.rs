@@ -1,0 +1,108 @@
+//! Runs one case: import, plan, run on each data set, compare.
+
+use std::{
+    fs,
+    panic::catch_unwind,
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+use girandole_engine::{onnx, ops::RunContext, plan::Plan, value::Value};
+use girandole_proto::onnx::TensorProto;
+use prost::Message;
+
+use crate::compare::compare;
+
+/// How a case ended when it did not pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The model needs what the engine lacks; loading says what.
+    Unsupported(String),
+    /// Loading or running failed.
+    Error(String),
+    /// An output differs.
+    Wrong(String),
+    /// The engine panicked.
+    Panic,
+}
+
+impl Failure {
+    /// The kind, as the list of expected failures has it.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Unsupported(_) => "unsupported",
+            Self::Error(_) => "error",
+            Self::Wrong(_) => "wrong",
+            Self::Panic => "panic",
+        }
+    }
+
+    /// What was missing or differed.
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Unsupported(message) | Self::Error(message) | Self::Wrong(message) => message,
+            Self::Panic => "the engine panicked",
+        }
+    }
+}
+
+/// Runs the case in `folder`.
+///
+/// # Errors
+/// How it failed.
+pub fn run(folder: &Path) -> Result<(), Failure> {
+    let folder = folder.to_owned();
+    catch_unwind(move || check(&folder)).unwrap_or(Err(Failure::Panic))
+}
+
+fn check(folder: &Path) -> Result<(), Failure> {
+    let bytes = fs::read(folder.join("model.onnx")).map_err(|error| Failure::Error(error.to_string()))?;
+    let file =
+        onnx::import(Bytes::from(bytes), Some(folder)).map_err(|error| load_failure(error.message()))?;
+    let plan = Plan::new(file.graph).map_err(|error| load_failure(&error.to_string()))?;
+    let sets = data_sets(folder);
+    if sets.is_empty() {
+        return Err(Failure::Error("the case has no data".into()));
+    }
+    sets.iter().try_for_each(|set| check_set(&plan, set))
+}
+
+fn load_failure(message: &str) -> Failure {
+    if message.contains("not supported") || message.contains("is unknown") {
+        Failure::Unsupported(message.to_owned())
+    } else {
+        Failure::Error(message.to_owned())
+    }
+}
+
+fn check_set(plan: &Plan, set: &Path) -> Result<(), Failure> {
+    let inputs = values(set, "input")?;
+    let expected = values(set, "output")?;
+    let outputs =
+        plan.run(inputs, &RunContext::default()).map_err(|error| Failure::Error(error.to_string()))?;
+    if outputs.len() != expected.len() {
+        return Err(Failure::Wrong(format!("{} outputs, expected {}", outputs.len(), expected.len())));
+    }
+    for (i, (output, expected)) in outputs.iter().zip(&expected).enumerate() {
+        compare(output, expected).map_err(|message| Failure::Wrong(format!("output {i}: {message}")))?;
+    }
+    Ok(())
+}
+
+fn data_sets(folder: &Path) -> Vec<PathBuf> {
+    (0..).map(|i| folder.join(format!("test_data_set_{i}"))).take_while(|set| set.is_dir()).collect()
+}
+
+fn values(set: &Path, kind: &str) -> Result<Vec<Value>, Failure> {
+    let files = (0..).map(|i| set.join(format!("{kind}_{i}.pb"))).take_while(|file| file.is_file());
+    files.map(|file| value(&file)).collect()
+}
+
+fn value(file: &Path) -> Result<Value, Failure> {
+    let bytes = fs::read(file).map_err(|error| Failure::Error(error.to_string()))?;
+    let tensor = TensorProto::decode(Bytes::from(bytes))
+        .map_err(|_| Failure::Unsupported("data that is no tensor is not supported by this suite".into()))?;
+    onnx::tensor_from_proto(&tensor, None)
+        .map(Value::Tensor)
+        .map_err(|error| load_failure(&error.to_string()))
+}

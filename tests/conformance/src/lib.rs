@@ -17,7 +17,7 @@ pub fn cases_folder() -> Option<PathBuf> {
     let given = env::var_os("GIRANDOLE_ONNX_CASES").map(PathBuf::from);
     let installed = || {
         let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.venv/lib");
-        let mut pythons = library.read_dir().ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+        let pythons = library.read_dir().ok()?.filter_map(|entry| Some(entry.ok()?.path()));
         pythons
             .map(|python| python.join("site-packages/onnx/backend/test/data/node"))
             .find(|path| path.is_dir())

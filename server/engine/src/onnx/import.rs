@@ -196,9 +196,7 @@ impl<'a> Importer<'a> {
                 state.captured.push(name.to_owned());
                 Ok(id)
             }
-            Some(Found::Here) | None => {
-                Err(OpError::invalid(format!("value '{name}' is used but never made")))
-            }
+            None => Err(OpError::invalid(format!("value '{name}' is used but never made"))),
         }
     }
 

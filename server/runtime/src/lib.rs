@@ -2,6 +2,7 @@
 //! the instances that run batches. It knows nothing of networks and nothing of engines.
 #![forbid(unsafe_code)]
 
+pub mod config;
 pub mod instances;
 pub mod service;
 pub mod settings;

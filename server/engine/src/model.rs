@@ -64,8 +64,7 @@ fn spec(info: &ValueInfo) -> Result<TensorSpec> {
 fn dim(dim: &SymDim) -> Dim {
     match dim {
         SymDim::Known(size) => Dim::Fixed(*size),
-        SymDim::Symbol(name) => Dim::Free(Some(name.clone())),
-        SymDim::Unknown => Dim::Free(None),
+        free => Dim::Free(free.name().cloned()),
     }
 }
 

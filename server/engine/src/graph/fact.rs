@@ -7,6 +7,9 @@ use girandole_core::Shape;
 
 use crate::value::{ElemType, Tensor, Value};
 
+/// Begins the symbols of the engine's own; no exporter writes it.
+const ANONYMOUS: char = '\0';
+
 /// A dimension as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SymDim {
@@ -19,6 +22,19 @@ pub enum SymDim {
 }
 
 impl SymDim {
+    /// A symbol of the engine's own, for a dimension that the file leaves without a name.
+    pub fn anonymous(value: &str, axis: usize) -> Self {
+        Self::Symbol(format!("{ANONYMOUS}{value}.{axis}").into())
+    }
+
+    /// The name that the file gives the dimension.
+    pub fn name(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Symbol(name) if !name.starts_with(ANONYMOUS) => Some(name),
+            _ => None,
+        }
+    }
+
     /// The size, where it is known.
     pub const fn known(&self) -> Option<usize> {
         match self {
@@ -111,11 +127,9 @@ impl Fact {
 }
 
 fn merge(own: SymDim, other: &SymDim) -> SymDim {
-    match (own, other) {
-        (SymDim::Known(size), _) => SymDim::Known(size),
-        (_, SymDim::Known(size)) => SymDim::Known(*size),
-        (SymDim::Unknown, other) => other.clone(),
-        (own, _) => own,
+    match own {
+        SymDim::Unknown => other.clone(),
+        known => known,
     }
 }
 
@@ -126,4 +140,18 @@ fn constant_dims(tensor: &Tensor) -> Option<SymShape> {
     }
     let ints = tensor.to_ints().ok()?;
     ints.into_iter().map(|v| usize::try_from(v).ok().map(SymDim::Known)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_inferred_wins_over_what_is_declared() {
+        let inferred = Fact::tensor(None, Some(vec![SymDim::Symbol("N".into()), SymDim::Unknown]));
+        let declared = Fact::known(ElemType::F32, &[1, 3]);
+        let merged = inferred.or(&declared);
+        assert_eq!(merged.elem, Some(ElemType::F32));
+        assert_eq!(merged.shape, Some(vec![SymDim::Symbol("N".into()), SymDim::Known(3)]));
+    }
 }

@@ -109,7 +109,8 @@ impl<'a> Importer<'a> {
         self.initializers(proto)?;
         for input in &proto.input {
             if self.state.borrow().scope.get(&input.name).is_none() {
-                let id = self.define(&input.name, types::fact(input.r#type.as_ref())?)?;
+                let fact = types::input_fact(&input.name, input.r#type.as_ref())?;
+                let id = self.define(&input.name, fact)?;
                 self.state.borrow_mut().graph.inputs.push(id);
             }
         }
@@ -196,7 +197,9 @@ impl<'a> Importer<'a> {
                 state.captured.push(name.to_owned());
                 Ok(id)
             }
-            None => Err(OpError::invalid(format!("value '{name}' is used but never made"))),
+            None => {
+                Err(OpError::invalid(format!("value '{name}' is used but never made")))
+            }
         }
     }
 

@@ -22,6 +22,18 @@ pub(super) fn fact(declared: Option<&TypeProto>) -> Result<Fact> {
     Ok(Fact::tensor(elem, tensor.shape.as_ref().map(shape)))
 }
 
+/// As [`fact`], for an input of a graph: a dimension without a name gets a symbol of its own, so that it can
+/// be followed through the graph.
+pub(super) fn input_fact(name: &str, declared: Option<&TypeProto>) -> Result<Fact> {
+    let mut fact = fact(declared)?;
+    for (axis, dim) in fact.shape.iter_mut().flatten().enumerate() {
+        if *dim == SymDim::Unknown {
+            *dim = SymDim::anonymous(name, axis);
+        }
+    }
+    Ok(fact)
+}
+
 fn shape(declared: &TensorShapeProto) -> SymShape {
     let dim = |value: &Option<dimension::Value>| match value {
         Some(dimension::Value::DimValue(size)) => {

@@ -2,8 +2,11 @@
 //! the instances that run batches. It knows nothing of networks and nothing of engines.
 #![forbid(unsafe_code)]
 
+pub mod batcher;
+pub mod classification;
 pub mod config;
 pub mod instances;
+pub mod metrics;
 pub mod service;
 pub mod settings;
 pub mod snapshot;

@@ -1,4 +1,17 @@
-//! Counts and durations of one version, as Triton's statistics extension has them.
+//! Counts and durations of one version, as Triton's statistics extension has them, and the recorder that
+//! keeps them and the version's [metrics](crate::metrics) in step.
+//!
+//! Invariants: requests are counted once, when they are answered or refused; rows and executions of a batch
+//! that failed are not counted. Warm-up batches never come here.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use crate::metrics::VersionMetrics;
+pub use crate::{batcher::Reason, metrics::FailureReason};
 
 /// How often something happened and how long it took in all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,4 +65,147 @@ pub struct ModelStatistics {
     pub batches: Vec<BatchStatistics>,
     /// Memory by device: kind (`CPU`, `GPU`), number, bytes.
     pub memory: Vec<girandole_core::MemoryUse>,
+}
+
+/// Counts what happens to a version's requests. One short lock for a batch or a refusal, none for a request.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    counts: Mutex<Counts>,
+    metrics: VersionMetrics,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    last_inference_ms: u64,
+    inference_count: u64,
+    execution_count: u64,
+    inference: InferStatistics,
+    batches: BTreeMap<u64, BatchStatistics>,
+}
+
+/// An execution that was answered.
+#[derive(Debug)]
+pub(crate) struct Execution<'a> {
+    pub(crate) rows: usize,
+    pub(crate) reason: Reason,
+    pub(crate) compute_input: Duration,
+    pub(crate) compute_infer: Duration,
+    pub(crate) compute_output: Duration,
+    /// Of each request: how long it waited, and how long it took in all.
+    pub(crate) requests: &'a [(Duration, Duration)],
+}
+
+impl StatisticDuration {
+    fn add(&mut self, count: usize, each: Duration) {
+        self.count += count as u64;
+        self.ns += nanos(each).saturating_mul(count as u64);
+    }
+}
+
+impl Recorder {
+    /// Nothing counted yet; the version's metrics appear, at zero.
+    pub(crate) fn new(model: &str, version: u64) -> Self {
+        Self { counts: Mutex::default(), metrics: VersionMetrics::new(model, version) }
+    }
+
+    /// A batch was run and its requests are being answered.
+    pub(crate) fn execution(&self, execution: &Execution<'_>) {
+        self.metrics.execution(execution);
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.add(execution);
+        counts.last_inference_ms = now_ms();
+    }
+
+    /// A request was not answered with a result, `took` after it came in.
+    pub(crate) fn failure(&self, reason: FailureReason, took: Duration) {
+        self.metrics.failure(reason, took);
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.inference.fail.add(1, took);
+    }
+
+    /// So many requests wait now.
+    pub(crate) fn queue_depth(&self, requests: usize) {
+        self.metrics.queue_depth(requests);
+    }
+
+    /// Everything counted so far.
+    pub(crate) fn snapshot(
+        &self,
+        name: &str,
+        version: u64,
+        memory: Vec<girandole_core::MemoryUse>,
+    ) -> ModelStatistics {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        ModelStatistics {
+            name: name.to_owned(),
+            version,
+            last_inference_ms: counts.last_inference_ms,
+            inference_count: counts.inference_count,
+            execution_count: counts.execution_count,
+            inference: counts.inference,
+            batches: counts.batches.values().copied().collect(),
+            memory,
+        }
+    }
+}
+
+impl Counts {
+    fn add(&mut self, execution: &Execution<'_>) {
+        self.inference_count += execution.rows as u64;
+        self.execution_count += 1;
+        let requests = execution.requests.len();
+        for (queued, took) in execution.requests {
+            self.inference.queue.add(1, *queued);
+            self.inference.success.add(1, *took);
+        }
+        self.inference.compute_input.add(requests, execution.compute_input);
+        self.inference.compute_infer.add(requests, execution.compute_infer);
+        self.inference.compute_output.add(requests, execution.compute_output);
+        let batch = self.batches.entry(execution.rows as u64).or_default();
+        batch.batch_size = execution.rows as u64;
+        batch.compute_input.add(1, execution.compute_input);
+        batch.compute_infer.add(1, execution.compute_infer);
+        batch.compute_output.add(1, execution.compute_output);
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn rows_executions_and_requests_are_counted_apart() {
+        let recorder = Recorder::new("m", 1);
+        recorder.execution(&Execution {
+            rows: 5,
+            reason: Reason::Idle,
+            compute_input: MS,
+            compute_infer: 2 * MS,
+            compute_output: 3 * MS,
+            requests: &[(4 * MS, 10 * MS), (6 * MS, 20 * MS)],
+        });
+        recorder.failure(FailureReason::Rejected, 7 * MS);
+        let seen = recorder.snapshot("m", 1, Vec::new());
+        let duration = |count, ms: u64| StatisticDuration { count, ns: ms * 1_000_000 };
+        assert_eq!((seen.inference_count, seen.execution_count), (5, 1));
+        assert_eq!(seen.inference.success, duration(2, 30));
+        assert_eq!(seen.inference.fail, duration(1, 7));
+        assert_eq!(seen.inference.queue, duration(2, 10));
+        assert_eq!(seen.inference.compute_infer, duration(2, 4), "once for each request");
+        assert_eq!(seen.batches.len(), 1);
+        assert_eq!(seen.batches[0].batch_size, 5);
+        assert_eq!(seen.batches[0].compute_infer, duration(1, 2), "once for each execution");
+        assert!(seen.last_inference_ms > 0);
+    }
 }

@@ -3,11 +3,32 @@
 //! Invariant: dropping a [`Serving`] refuses nothing that was accepted. Its queue is finished, then its
 //! sessions close, then `on_closed` is called; the drop itself does not wait.
 
-use std::sync::Arc;
+mod completion;
+mod cores;
+mod start;
+#[cfg(test)]
+mod tests;
+mod worker;
 
-use girandole_core::{Batch, Model, Result};
+use std::{
+    sync::{Arc, mpsc},
+    time::Instant,
+};
 
-use crate::{settings::ModelSettings, statistics::ModelStatistics};
+use girandole_core::{Batch, Error, InferRequest, MemoryUse, Model, Result, RowCount};
+use tokio::{sync::oneshot, time::timeout_at};
+
+pub use self::cores::CoreBudget;
+use crate::{
+    batcher::{
+        error::Refusal,
+        message::{Answer, Message},
+        service::Batcher,
+    },
+    metrics::FailureReason,
+    settings::ModelSettings,
+    statistics::ModelStatistics,
+};
 
 /// Called once, on whatever thread is last, when all sessions are closed and the model is let go.
 pub type OnClosed = Box<dyn FnOnce() + Send>;
@@ -22,15 +43,19 @@ pub struct ServingOptions {
     pub name: Arc<str>,
     /// The version, for metrics and messages.
     pub version: u64,
-    /// Processor threads that all sessions together may keep busy.
-    pub cores: usize,
+    /// Processor threads that the sessions of all versions share: one budget for the whole server.
+    pub cores: Arc<CoreBudget>,
     /// What to do when everything is closed.
     pub on_closed: Option<OnClosed>,
 }
 
 /// The queue and the sessions of one version.
 pub struct Serving {
-    _options: ServingOptions,
+    name: Arc<str>,
+    version: u64,
+    batcher: Arc<Batcher>,
+    memory: Vec<MemoryUse>,
+    instances: usize,
 }
 
 impl Serving {
@@ -39,7 +64,7 @@ impl Serving {
     /// # Errors
     /// What the engine says where a session cannot be opened; those already open are closed again.
     pub fn start(options: ServingOptions) -> Result<Self> {
-        Ok(Self { _options: options })
+        start::start(options)
     }
 
     /// Runs a batch once on every session and waits for all of them, past the queue and the statistics.
@@ -47,12 +72,96 @@ impl Serving {
     ///
     /// # Errors
     /// The first session's that failed.
-    pub fn warm_up(&self, _batch: &Batch) -> Result<()> {
-        unimplemented!()
+    pub fn warm_up(&self, batch: &Batch) -> Result<()> {
+        let (done, outcomes) = mpsc::channel();
+        self.batcher.send_errands(batch, &done);
+        drop(done);
+        let outcomes: Vec<_> = outcomes.iter().collect();
+        if outcomes.len() != self.instances {
+            return Err(Error::unavailable("the version was taken down during its warm-up"));
+        }
+        outcomes.into_iter().collect()
+    }
+
+    /// Runs a request of `rows` rows that fits the model, received at `received`, and waits for its answer.
+    /// Dropping the future takes the request out of the queue.
+    ///
+    /// # Errors
+    /// `Overloaded` where the queue is full, `DeadlineExceeded` where its timeout or deadline passed,
+    /// `Unavailable` where the version is being taken down, or what the session says.
+    pub(crate) async fn infer(
+        &self,
+        request: InferRequest,
+        rows: RowCount,
+        received: Instant,
+    ) -> Result<Answer> {
+        let (message, answer) = Message::new(request, rows, &self.batcher.spec, received);
+        let deadline = message.deadline;
+        let expires = self.batcher.submit(message);
+        let mut waiting = Waiting { batcher: &self.batcher, answer, settled: false };
+        let outcome = waiting.until(expires, deadline).await;
+        waiting.settled = true;
+        outcome.map_err(|error| error.context(format!("model '{}' version {}", self.name, self.version)))
+    }
+
+    /// A request for this version failed before it reached the queue.
+    pub(crate) fn refused(&self, reason: FailureReason, received: Instant) {
+        self.batcher.recorder.failure(reason, received.elapsed());
     }
 
     /// What was counted since the start.
     pub fn statistics(&self) -> ModelStatistics {
-        unimplemented!()
+        self.batcher.recorder.snapshot(&self.name, self.version, self.memory.clone())
     }
+
+    /// Refuses what waits with `Unavailable`; what runs is finished. For a shutdown whose time is up.
+    pub fn abort(&self) {
+        self.batcher.abort();
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.batcher.close();
+    }
+}
+
+/// A caller that waits for its answer; dropped unsettled, it has gone.
+struct Waiting<'a> {
+    batcher: &'a Batcher,
+    answer: oneshot::Receiver<Result<Answer>>,
+    settled: bool,
+}
+
+impl Waiting<'_> {
+    /// The answer. No timer runs unless the request has a time to keep.
+    async fn until(&mut self, expires: Option<Instant>, deadline: Option<Instant>) -> Result<Answer> {
+        if let Some(at) = expires.into_iter().chain(deadline).min() {
+            if let Ok(answer) = timeout_at(at.into(), &mut self.answer).await {
+                return settle(answer);
+            }
+            self.batcher.expire();
+        }
+        let Some(deadline) = deadline else { return settle((&mut self.answer).await) };
+        match timeout_at(deadline.into(), &mut self.answer).await {
+            Ok(answer) => settle(answer),
+            Err(_) => {
+                self.batcher.abandon();
+                Err(Refusal::TooLate.into())
+            }
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.answer.close();
+            self.batcher.abandon();
+        }
+    }
+}
+
+fn settle(answer: Result<Result<Answer>, oneshot::error::RecvError>) -> Result<Answer> {
+    answer.unwrap_or_else(|_| Err(Error::internal("the request was lost")))
 }

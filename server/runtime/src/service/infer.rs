@@ -1,8 +1,14 @@
-//! The way of one request through the runtime.
+//! The way of one request through the runtime: budget, route, check, run, name what came back.
 
-use girandole_core::{InferRequest, InferResponse, Result};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
+
+use girandole_core::{Error, InferRequest, InferResponse, NamedTensor, RequestedOutput, Result, Tensor};
 
 use super::Service;
+use crate::{classification::classify, metrics::FailureReason, snapshot::ServedVersion};
 
 impl Service {
     /// Runs one request.
@@ -11,7 +17,60 @@ impl Service {
     ///
     /// # Errors
     /// Any code of [`girandole_core::ErrorCode`] that a request can meet.
-    pub async fn infer(&self, _request: InferRequest) -> Result<InferResponse> {
-        unimplemented!()
+    pub async fn infer(&self, mut request: InferRequest) -> Result<InferResponse> {
+        let received = Instant::now();
+        if self.0.shutting_down.load(Ordering::Relaxed) {
+            return Err(Error::unavailable("the server is shutting down"));
+        }
+        let version = self.0.snapshot.load().find(&request.model, &request.version)?.clone();
+        let refused = |error| {
+            version.serving.refused(FailureReason::Other, received);
+            error
+        };
+        let _held = self.0.in_flight.take(request.payload_bytes()).map_err(refused)?;
+        let spec = &version.settings.spec;
+        let rows = spec.check(&request).map_err(refused)?;
+        check_classifications(&request.outputs).map_err(refused)?;
+        let id = std::mem::take(&mut request.id);
+        let asked = request.outputs.clone();
+        let answer = version.serving.infer(request, rows, received).await?;
+        let outputs = name_outputs(&version, &asked, answer.tensors)?;
+        let model = version.model.to_string();
+        Ok(InferResponse { model, version: version.version, id, outputs, parameters: Default::default() })
     }
+}
+
+fn check_classifications(asked: &[RequestedOutput]) -> Result<()> {
+    match asked.iter().find(|output| output.classification == Some(0)) {
+        Some(output) => Err(Error::invalid(format!(
+            "output '{}' asks for the top 0 classes, expected at least 1",
+            output.name
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The answer's tensors under their names, classified where the caller asked for it.
+fn name_outputs(
+    version: &Arc<ServedVersion>,
+    asked: &[RequestedOutput],
+    tensors: Vec<Tensor>,
+) -> Result<Vec<NamedTensor>> {
+    if asked.is_empty() {
+        let named = version.settings.spec.outputs.iter().zip(tensors);
+        return Ok(named.map(|(spec, tensor)| NamedTensor::new(&spec.name, tensor)).collect());
+    }
+    asked.iter().zip(tensors).map(|(output, tensor)| name_output(version, output, tensor)).collect()
+}
+
+fn name_output(version: &ServedVersion, asked: &RequestedOutput, tensor: Tensor) -> Result<NamedTensor> {
+    let tensor = match asked.classification {
+        None => tensor,
+        Some(top) => {
+            let labels = version.settings.class_labels.get(&asked.name).map_or(&[][..], Vec::as_slice);
+            classify(&tensor, top, labels, version.settings.spec.batches())
+                .map_err(|error| error.context(format!("output '{}'", asked.name)))?
+        }
+    };
+    Ok(NamedTensor::new(asked.name.clone(), tensor))
 }

@@ -3,6 +3,7 @@
 //! [`infer`](Service::infer) stands in `infer.rs`, everything that asks about models or changes them in
 //! `control.rs`. All of them read one [`Snapshot`] behind one `ArcSwap`; only the lifecycle stores into it.
 
+mod budget;
 mod control;
 mod infer;
 
@@ -11,6 +12,8 @@ use std::sync::{Arc, atomic::AtomicBool};
 use arc_swap::ArcSwap;
 use girandole_core::ModelSpec;
 
+pub(crate) use self::budget::ByteBudget;
+pub use self::budget::DEFAULT_IN_FLIGHT_BYTES;
 use crate::snapshot::Snapshot;
 
 /// A handle on the runtime; clones share it.
@@ -23,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) snapshot: ArcSwap<Snapshot>,
     /// Set once, when the server begins to shut down: readiness fails and new requests are refused.
     pub(crate) shutting_down: AtomicBool,
+    /// Bytes of requests that may be in flight at once.
+    pub(crate) in_flight: ByteBudget,
 }
 
 /// What a model's metadata say.

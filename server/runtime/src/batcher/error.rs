@@ -1,0 +1,46 @@
+//! What a request hears that is refused before it is run.
+
+use std::time::Duration;
+
+use girandole_core::{Error, ErrorCode};
+
+/// When to come back after the queue was full, or after the model went away.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Why a request leaves the queue without having been run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The queue holds as many requests as it may.
+    Full(usize),
+    /// It waited longer than its queue timeout.
+    Expired,
+    /// Its deadline passed, or would pass before the answer.
+    TooLate,
+    /// Its caller has gone.
+    Cancelled,
+    /// The version is being taken down.
+    Closed,
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Full(size) => {
+                let message = format!("the queue is full: {size} requests wait already, try again later");
+                Self::new(ErrorCode::Overloaded, message).retry_after(RETRY_AFTER)
+            }
+            Refusal::Expired => {
+                let message = "the request waited in the queue for longer than its timeout";
+                Self::new(ErrorCode::DeadlineExceeded, message)
+            }
+            Refusal::TooLate => {
+                let message = "the deadline passed, or is too near for an answer; allow more time";
+                Self::new(ErrorCode::DeadlineExceeded, message)
+            }
+            Refusal::Cancelled => Self::new(ErrorCode::Cancelled, "the caller has gone"),
+            Refusal::Closed => {
+                Self::unavailable("the version is being unloaded, try again").retry_after(RETRY_AFTER)
+            }
+        }
+    }
+}

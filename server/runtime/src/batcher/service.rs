@@ -1,0 +1,383 @@
+//! The one lock of a version: requests come in on one side, instances take batches on the other.
+//!
+//! Instances pull. A request costs one lock and at most one wake-up; there is no thread and no timer between.
+//! Invariants: every message that came in is answered exactly once; an instance is told to stop only when
+//! the queue is closed, empty and nothing runs that might come back in parts. Answers and refusals are sent
+//! outside the lock.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    time::{Duration, Instant},
+};
+
+use girandole_core::{Batch, ModelSpec, Result};
+
+use super::{
+    error::Refusal,
+    estimate::Estimate,
+    message::{Answer, Message},
+    order::InOrder,
+    policy::{BatchPolicy, Decision, Reason, decide},
+    queue::{Queue, Refused, is_late},
+    recover::Stage,
+};
+use crate::{
+    settings::ModelSettings,
+    statistics::{FailureReason, Recorder},
+};
+
+/// Requests that run as one batch.
+#[derive(Debug)]
+pub(crate) struct Dispatch {
+    pub(crate) messages: Vec<Message>,
+    pub(crate) stage: Stage,
+    /// Ascending in the order of taking; parts of a failed batch keep its ticket.
+    pub(crate) ticket: u64,
+    pub(crate) reason: Reason,
+}
+
+/// A batch to run past the queue, such as a warm-up, and where its outcome goes.
+#[derive(Debug)]
+pub(crate) struct Errand {
+    pub(crate) batch: Batch,
+    pub(crate) done: mpsc::Sender<Result<()>>,
+}
+
+/// A message and its answer.
+pub(crate) type Answered = (Message, Result<Answer>);
+
+/// Why an instance was woken.
+#[derive(Debug)]
+pub(crate) enum Wake {
+    /// A batch is ready to be taken.
+    Work,
+    /// Something for this instance alone.
+    Errand(Box<Errand>),
+    /// Everything is done and nothing more will come.
+    Closed,
+}
+
+/// The queue of one version as instances and callers share it.
+pub(crate) struct Batcher {
+    state: Mutex<State>,
+    /// Signalled when there is something to take.
+    work: Condvar,
+    /// Signalled when a session can take another batch.
+    slot: Condvar,
+    /// Some caller has gone since the last sweep.
+    abandoned: AtomicBool,
+    order: Option<Mutex<InOrder<Answered>>>,
+    pub(crate) policy: BatchPolicy,
+    pub(crate) spec: ModelSpec,
+    pub(crate) recorder: Arc<Recorder>,
+}
+
+struct State {
+    queue: Queue,
+    /// Parts of failed batches, to be run before anything else.
+    parts: VecDeque<Dispatch>,
+    errands: Vec<VecDeque<Errand>>,
+    /// Batches that each session holds.
+    running: Vec<usize>,
+    /// Instances that wait for work.
+    idle: usize,
+    estimate: Estimate,
+    next_ticket: u64,
+    closed: bool,
+}
+
+impl Batcher {
+    pub(crate) fn new(settings: &ModelSettings, instances: usize, recorder: Arc<Recorder>) -> Self {
+        let policy = BatchPolicy::new(settings);
+        Self {
+            state: Mutex::new(State {
+                queue: Queue::new(settings),
+                parts: VecDeque::new(),
+                errands: (0..instances).map(|_| VecDeque::new()).collect(),
+                running: vec![0; instances],
+                idle: 0,
+                estimate: Estimate::default(),
+                next_ticket: 0,
+                closed: false,
+            }),
+            work: Condvar::new(),
+            slot: Condvar::new(),
+            abandoned: AtomicBool::new(false),
+            order: policy.preserve_ordering.then(Mutex::default),
+            policy,
+            spec: settings.spec.clone(),
+            recorder,
+        }
+    }
+
+    /// Takes a request in, or answers it with the reason why not. Gives the moment at which it is refused if
+    /// it still waits then: whoever waits for the answer calls [`Self::expire`] at that time.
+    pub(crate) fn submit(&self, message: Message) -> Option<Instant> {
+        let now = Instant::now();
+        let mut state = self.lock();
+        let (mut refused, mut expires) = (Vec::new(), None);
+        if state.closed {
+            refused.push((message, Refusal::Closed));
+        } else {
+            if state.queue.is_full(message.priority) {
+                refused = self.sweep_if_wanted(&mut state, now);
+            }
+            let least = state.estimate.least();
+            match state.queue.push(message, now, least) {
+                Ok(until) => {
+                    expires = until;
+                    self.wake_one(&state);
+                }
+                Err(why) => refused.push(*why),
+            }
+        }
+        self.settle(state, refused);
+        expires
+    }
+
+    /// Requests that wait.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.lock().queue.len()
+    }
+
+    /// Removes what has expired by now. For callers whose time is up while every session is busy.
+    pub(crate) fn expire(&self) {
+        let mut state = self.lock();
+        let refused = self.sweep(&mut state, Instant::now());
+        self.settle(state, refused);
+    }
+
+    /// A caller has gone; its request is dropped when somebody next looks at the queue.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Relaxed);
+    }
+
+    /// Blocks until there is something for this instance, whose session holds at most `depth` batches.
+    pub(crate) fn wait(&self, instance: usize, depth: usize) -> Wake {
+        let mut state = self.lock();
+        while state.running.get(instance).is_some_and(|&running| running >= depth.max(1)) {
+            state = self.slot.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        loop {
+            if let Some(errand) = state.errands.get_mut(instance).and_then(VecDeque::pop_front) {
+                return Wake::Errand(Box::new(errand));
+            }
+            let now = Instant::now();
+            let refused = self.sweep_if_wanted(&mut state, now);
+            if !refused.is_empty() {
+                self.settle(state, refused);
+                state = self.lock();
+                continue;
+            }
+            let until = match state.next(&self.policy, now) {
+                Decision::Run(..) => return Wake::Work,
+                Decision::Idle if state.is_done() => {
+                    self.work.notify_all();
+                    return Wake::Closed;
+                }
+                Decision::Idle => None,
+                Decision::WaitUntil(at) => Some(at.saturating_duration_since(now)),
+            };
+            state = self.sleep(state, until);
+        }
+    }
+
+    /// Takes the next batch for this instance, if it is still there.
+    pub(crate) fn take(&self, instance: usize) -> Option<Dispatch> {
+        let now = Instant::now();
+        let mut state = self.lock();
+        let mut refused = self.sweep_if_wanted(&mut state, now);
+        let dispatch = match state.parts.pop_front() {
+            Some(part) => self.still_wanted(part, &state, now, &mut refused),
+            None => self.next_batch(&mut state, now),
+        };
+        if let (Some(_), Some(running)) = (&dispatch, state.running.get_mut(instance)) {
+            *running += 1;
+        }
+        if !state.parts.is_empty() || state.queue.len() > 0 {
+            self.wake_one(&state);
+        }
+        self.settle(state, refused);
+        dispatch
+    }
+
+    /// A session has ended a batch: its answers go out, what is left of it runs again in `parts`.
+    /// `took` is the time from hand-over to answer, where it was answered.
+    pub(crate) fn finish(
+        &self,
+        instance: usize,
+        ticket: u64,
+        answers: Vec<Answered>,
+        parts: Vec<Dispatch>,
+        took: Option<Duration>,
+    ) {
+        let again = parts.len();
+        let mut state = self.lock();
+        if let Some(running) = state.running.get_mut(instance) {
+            *running = running.saturating_sub(1);
+        }
+        if let Some(took) = took {
+            state.estimate.observe(took);
+        }
+        state.parts.extend(parts);
+        if again > 0 || state.is_done() {
+            self.work.notify_all();
+        }
+        drop(state);
+        self.slot.notify_all();
+        self.deliver(ticket, answers, again);
+    }
+
+    /// Gives every instance a batch of its own to run past the queue; each answers on `done`. A closed queue
+    /// gives none.
+    pub(crate) fn send_errands(&self, batch: &Batch, done: &mpsc::Sender<Result<()>>) {
+        let mut state = self.lock();
+        if state.closed {
+            return;
+        }
+        for errands in &mut state.errands {
+            errands.push_back(Errand { batch: batch.clone(), done: done.clone() });
+        }
+        self.work.notify_all();
+    }
+
+    /// Refuses new requests from now on; what waits is still run.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.work.notify_all();
+    }
+
+    /// Refuses new requests, and what waits too. What runs is finished.
+    pub(crate) fn abort(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        let refused = state.queue.clear().into_iter().map(|message| (message, Refusal::Closed)).collect();
+        self.work.notify_all();
+        self.settle(state, refused);
+    }
+
+    fn next_batch(&self, state: &mut State, now: Instant) -> Option<Dispatch> {
+        let Decision::Run(count, reason) = state.next(&self.policy, now) else { return None };
+        let messages = state.queue.take(count);
+        let ticket = state.next_ticket;
+        state.next_ticket += 1;
+        if let Some(order) = &self.order {
+            lock(order).open(ticket);
+        }
+        Some(Dispatch { messages, stage: Stage::First, ticket, reason })
+    }
+
+    /// A part of a failed batch without those that have gone or are too late by now.
+    fn still_wanted(
+        &self,
+        mut part: Dispatch,
+        state: &State,
+        now: Instant,
+        refused: &mut Vec<Refused>,
+    ) -> Option<Dispatch> {
+        let least = state.estimate.least();
+        for message in std::mem::take(&mut part.messages) {
+            match () {
+                () if message.is_cancelled() => refused.push((message, Refusal::Cancelled)),
+                () if is_late(&message, now, least) => refused.push((message, Refusal::TooLate)),
+                () => part.messages.push(message),
+            }
+        }
+        if part.messages.is_empty() {
+            self.deliver(part.ticket, Vec::new(), 0);
+            return None;
+        }
+        Some(part)
+    }
+
+    fn sweep_if_wanted(&self, state: &mut State, now: Instant) -> Vec<Refused> {
+        let wanted =
+            self.abandoned.load(Ordering::Relaxed) || state.queue.wants_sweep(now, state.estimate.least());
+        if wanted { self.sweep(state, now) } else { Vec::new() }
+    }
+
+    fn sweep(&self, state: &mut State, now: Instant) -> Vec<Refused> {
+        self.abandoned.store(false, Ordering::Relaxed);
+        let refused = state.queue.sweep(now, state.estimate.least());
+        if refused.iter().any(|(_, why)| *why == Refusal::TooLate) {
+            state.estimate.doubt();
+        }
+        refused
+    }
+
+    /// Lets the lock go, then answers those refused.
+    fn settle(&self, state: MutexGuard<'_, State>, refused: Vec<Refused>) {
+        self.recorder.queue_depth(state.queue.len());
+        drop(state);
+        for (message, refusal) in refused {
+            self.recorder.failure(failure_reason(refusal), message.received.elapsed());
+            message.answer(Err(refusal.into()));
+        }
+    }
+
+    fn deliver(&self, ticket: u64, answers: Vec<Answered>, again: usize) {
+        let Some(order) = &self.order else {
+            answers.into_iter().for_each(|(message, outcome)| message.answer(outcome));
+            return;
+        };
+        // Sent under the lock: two batches that end at once must not mix their answers.
+        let mut order = lock(order);
+        let leaving = order.close(ticket, answers, again);
+        leaving.into_iter().for_each(|(message, outcome)| message.answer(outcome));
+    }
+
+    fn wake_one(&self, state: &State) {
+        if state.idle > 0 {
+            self.work.notify_one();
+        }
+    }
+
+    fn sleep<'a>(&self, mut state: MutexGuard<'a, State>, until: Option<Duration>) -> MutexGuard<'a, State> {
+        state.idle += 1;
+        let mut state = match until {
+            None => self.work.wait(state).unwrap_or_else(PoisonError::into_inner),
+            Some(after) => self.work.wait_timeout(state, after).unwrap_or_else(PoisonError::into_inner).0,
+        };
+        state.idle -= 1;
+        state
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+impl State {
+    fn next(&self, policy: &BatchPolicy, now: Instant) -> Decision {
+        match self.parts.front() {
+            Some(part) => Decision::Run(part.messages.len(), part.reason),
+            None => decide(&self.queue.view(policy, self.closed), policy, now),
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.closed
+            && self.queue.len() == 0
+            && self.parts.is_empty()
+            && self.running.iter().all(|&running| running == 0)
+    }
+}
+
+/// A poisoned lock means that a thread panicked between two consistent states; the state is still good.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn failure_reason(refusal: Refusal) -> FailureReason {
+    match refusal {
+        Refusal::Full(_) | Refusal::Expired | Refusal::TooLate => FailureReason::Rejected,
+        Refusal::Cancelled => FailureReason::Canceled,
+        Refusal::Closed => FailureReason::Other,
+    }
+}

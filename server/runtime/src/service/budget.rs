@@ -1,0 +1,81 @@
+//! How many bytes of requests may be in flight at once, all models together.
+//!
+//! Invariant: what is held never exceeds the limit; a permit gives back exactly what it took.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use girandole_core::{Error, ErrorCode, Result};
+
+/// Bytes of payload in flight where nothing else is set: 1 GiB.
+pub const DEFAULT_IN_FLIGHT_BYTES: usize = 1 << 30;
+
+/// A counting budget of bytes.
+#[derive(Debug)]
+pub(crate) struct ByteBudget {
+    limit: usize,
+    held: AtomicUsize,
+}
+
+/// Bytes held until dropped.
+#[derive(Debug)]
+pub(crate) struct BytesHeld<'a> {
+    budget: &'a ByteBudget,
+    bytes: usize,
+}
+
+impl Default for ByteBudget {
+    fn default() -> Self {
+        Self::new(DEFAULT_IN_FLIGHT_BYTES)
+    }
+}
+
+impl ByteBudget {
+    pub(crate) const fn new(limit: usize) -> Self {
+        Self { limit, held: AtomicUsize::new(0) }
+    }
+
+    /// Takes `bytes` of it.
+    ///
+    /// # Errors
+    /// `TooLarge` for more than the whole budget, `Overloaded` where others hold too much of it now.
+    pub(crate) fn take(&self, bytes: usize) -> Result<BytesHeld<'_>> {
+        if bytes > self.limit {
+            let message = format!("a request of {bytes} bytes exceeds the server's limit of {}", self.limit);
+            return Err(Error::new(ErrorCode::TooLarge, message));
+        }
+        let more = |held: usize| held.checked_add(bytes).filter(|&held| held <= self.limit);
+        match self.held.try_update(Ordering::Relaxed, Ordering::Relaxed, more) {
+            Ok(_) => Ok(BytesHeld { budget: self, bytes }),
+            Err(_) => {
+                let message =
+                    "the requests in flight take all the memory set aside for them, try again later";
+                Err(Error::new(ErrorCode::Overloaded, message).retry_after(Duration::from_secs(1)))
+            }
+        }
+    }
+}
+
+impl Drop for BytesHeld<'_> {
+    fn drop(&mut self) {
+        self.budget.held.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_is_exact_and_what_was_held_comes_back() {
+        let budget = ByteBudget::new(10);
+        let first = budget.take(6).unwrap();
+        let _second = budget.take(4).unwrap();
+        assert_eq!(budget.take(1).unwrap_err().code(), ErrorCode::Overloaded);
+        drop(first);
+        assert!(budget.take(6).is_ok());
+        assert_eq!(budget.take(11).unwrap_err().code(), ErrorCode::TooLarge);
+    }
+}

@@ -3,11 +3,13 @@
 #![forbid(unsafe_code)]
 
 pub mod batcher;
-pub mod classification;
+mod classification;
 pub mod config;
 pub mod instances;
 pub mod metrics;
+pub mod routing;
 pub mod service;
 pub mod settings;
 pub mod snapshot;
 pub mod statistics;
+pub mod trace;

@@ -211,3 +211,86 @@ fn counter(name: &'static str, labels: Vec<Label>) -> Counter {
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
+
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// What an exporter shows after `record` has used a new version's metrics.
+    fn rendered(record: impl FnOnce(&VersionMetrics)) -> String {
+        let builder = BUCKETS.iter().try_fold(PrometheusBuilder::new(), |builder, (name, buckets)| {
+            builder.set_buckets_for_metric(Matcher::Full((*name).to_owned()), buckets)
+        });
+        let recorder = builder.unwrap().build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            describe();
+            record(&VersionMetrics::new("m", 3));
+        });
+        recorder.handle().render()
+    }
+
+    fn assert_line(text: &str, line: &str) {
+        assert!(text.lines().any(|shown| shown == line), "no line {line} in\n{text}");
+    }
+
+    #[test]
+    fn every_series_is_there_at_zero() {
+        let text = rendered(|_| {});
+        for name in [
+            REQUEST_SUCCESS,
+            INFERENCE_COUNT,
+            EXEC_COUNT,
+            PENDING,
+            REQUEST_US,
+            QUEUE_US,
+            COMPUTE_INPUT_US,
+            COMPUTE_INFER_US,
+            COMPUTE_OUTPUT_US,
+            QUEUE_DEPTH,
+        ] {
+            assert_line(&text, &format!("{name}{{model=\"m\",version=\"3\"}} 0"));
+        }
+        for reason in ["REJECTED", "CANCELED", "BACKEND", "OTHER"] {
+            let labels = format!("model=\"m\",version=\"3\",reason=\"{reason}\"");
+            assert_line(&text, &format!("{REQUEST_FAILURE}{{{labels}}} 0"));
+        }
+        for name in [REQUEST_SECONDS, QUEUE_SECONDS, COMPUTE_SECONDS, BATCH_SIZE] {
+            assert_line(&text, &format!("{name}_count{{model=\"m\",version=\"3\"}} 0"));
+        }
+    }
+
+    #[test]
+    fn an_execution_counts_rows_requests_and_its_reason() {
+        let text = rendered(|metrics| {
+            metrics.execution(&Execution {
+                rows: 5,
+                reason: Reason::Preferred,
+                compute_input: MS,
+                compute_infer: 2 * MS,
+                compute_output: MS,
+                requests: &[(MS, 5 * MS), (2 * MS, 6 * MS)],
+            });
+            metrics.failure(FailureReason::Rejected, MS);
+        });
+        let labels = "model=\"m\",version=\"3\"";
+        for (name, value) in [
+            (REQUEST_SUCCESS, 2),
+            (INFERENCE_COUNT, 5),
+            (EXEC_COUNT, 1),
+            (REQUEST_US, 11_000),
+            (QUEUE_US, 3_000),
+            (COMPUTE_INFER_US, 4_000),
+        ] {
+            assert_line(&text, &format!("{name}{{{labels}}} {value}"));
+        }
+        assert_line(&text, &format!("{BATCHES}{{{labels},reason=\"preferred\"}} 1"));
+        assert_line(&text, &format!("{BATCHES}{{{labels},reason=\"full\"}} 0"));
+        assert_line(&text, &format!("{REQUEST_FAILURE}{{{labels},reason=\"REJECTED\"}} 1"));
+        assert_line(&text, &format!("{BATCH_SIZE}_bucket{{{labels},le=\"4\"}} 0"));
+        assert_line(&text, &format!("{BATCH_SIZE}_bucket{{{labels},le=\"8\"}} 1"));
+    }
+}

@@ -6,12 +6,21 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
+    time::Duration,
 };
 
 use girandole_core::{Error, Result, VersionSelector};
 use girandole_proto::config::ModelConfig;
 
-use crate::{instances::Serving, service::VersionState, settings::ModelSettings};
+use crate::{
+    instances::Serving,
+    routing::{Miss, Routes, choose},
+    service::VersionState,
+    settings::ModelSettings,
+};
+
+/// When to ask again for a model that does not serve now.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// All models that the repository holds, serving or not.
 #[derive(Default)]
@@ -62,21 +71,16 @@ impl Snapshot {
     /// `NotFound` for an unknown model or version, `Unavailable` with state and reason for one that does
     /// not serve now.
     pub fn find(&self, model: &str, selector: &VersionSelector) -> Result<&Arc<ServedVersion>> {
-        let model = self
-            .models
-            .get(model)
-            .ok_or_else(|| Error::not_found(format!("unknown model '{}'", clip(model))))?;
-        match selector {
-            VersionSelector::Any => {
-                model.versions.last_key_value().map(|(_, version)| version).ok_or_else(|| model.not_serving())
-            }
-            VersionSelector::Number(number) => {
-                model.versions.get(number).ok_or_else(|| model.version_not_serving(*number))
-            }
-            VersionSelector::Label(label) => Err(Error::not_found(format!(
-                "model '{}' has no version label '{}'",
+        let model = self.models.get(model).ok_or_else(|| unknown_model(model))?;
+        match choose(selector, &Routes::default(), model.versions.keys().copied()) {
+            // The number came from the map itself.
+            Ok(number) => model.versions.get(&number).ok_or_else(|| model.not_serving()),
+            Err(Miss::NothingServes) => Err(model.not_serving()),
+            Err(Miss::NotServing(number)) => Err(model.version_not_serving(number)),
+            Err(Miss::UnknownLabel) => Err(Error::not_found(format!(
+                "model '{}' has no such {}",
                 model.name,
-                clip(label)
+                clip(&selector.to_string())
             ))),
         }
     }
@@ -85,24 +89,30 @@ impl Snapshot {
 impl ServedModel {
     /// Why no version serves.
     fn not_serving(&self) -> Error {
-        if let Some(problem) = &self.problem {
-            return Error::unavailable(format!("model '{}' does not serve: {problem}", self.name));
-        }
-        match self.states.last_key_value() {
-            Some((version, status)) => Error::unavailable(format!(
-                "model '{}' does not serve: version {version} {status}",
-                self.name
-            )),
-            None => Error::unavailable(format!("model '{}' is not loaded", self.name)),
-        }
+        let why = match (&self.problem, self.states.last_key_value()) {
+            (Some(problem), _) => format!("model '{}' does not serve: {problem}", self.name),
+            (None, Some((version, status))) => {
+                format!("model '{}' does not serve: version {version} {status}", self.name)
+            }
+            (None, None) => format!("model '{}' is not loaded", self.name),
+        };
+        Error::unavailable(why).retry_after(RETRY_AFTER)
     }
 
     fn version_not_serving(&self, version: u64) -> Error {
-        match self.states.get(&version) {
-            Some(status) => Error::unavailable(format!("model '{}' version {version} {status}", self.name)),
-            None => Error::not_found(format!("model '{}' has no version {version}", self.name)),
+        if let Some(status) = self.states.get(&version) {
+            let why = format!("model '{}' version {version} {status}", self.name);
+            return Error::unavailable(why).retry_after(RETRY_AFTER);
         }
+        let serving: Vec<_> = self.versions.keys().map(u64::to_string).collect();
+        let serving = if serving.is_empty() { "none".to_owned() } else { serving.join(", ") };
+        Error::not_found(format!("model '{}' has no version {version}; serving: {serving}", self.name))
     }
+}
+
+/// No model has this name.
+pub(crate) fn unknown_model(name: &str) -> Error {
+    Error::not_found(format!("unknown model '{}'", clip(name)))
 }
 
 impl std::fmt::Display for VersionStatus {

@@ -20,7 +20,6 @@ pub(crate) struct Answer {
     /// One tensor for each output asked for, in the caller's order, its own rows only.
     pub(crate) tensors: Vec<Tensor>,
     /// When its batch did what.
-    #[expect(dead_code, reason = "read where requests are traced")]
     pub(crate) times: Times,
 }
 

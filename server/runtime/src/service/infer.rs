@@ -8,7 +8,12 @@ use std::{
 use girandole_core::{Error, InferRequest, InferResponse, NamedTensor, RequestedOutput, Result, Tensor};
 
 use super::Service;
-use crate::{classification::classify, metrics::FailureReason, snapshot::ServedVersion};
+use crate::{
+    classification::classify,
+    metrics::FailureReason,
+    snapshot::ServedVersion,
+    trace::{Trace, TraceTimes},
+};
 
 impl Service {
     /// Runs one request.
@@ -33,8 +38,17 @@ impl Service {
         check_classifications(&request.outputs).map_err(refused)?;
         let id = std::mem::take(&mut request.id);
         let asked = request.outputs.clone();
-        let answer = version.serving.infer(request, rows, received).await?;
-        let outputs = name_outputs(&version, &asked, answer.tensors)?;
+        let sampled = self.0.tracer.sample(&version.model).map(|sampled| (sampled, Instant::now()));
+        let answer = version.serving.infer(request, rows, received).await;
+        if let Some((sampled, queued)) = sampled {
+            let compute = answer.as_ref().ok().map(|answer| answer.times);
+            let times = TraceTimes { received, queued, compute, ended: Instant::now() };
+            self.0.tracer.write(
+                sampled,
+                &Trace { model: &version.model, version: version.version, request_id: &id, times },
+            );
+        }
+        let outputs = name_outputs(&version, &asked, answer?.tensors)?;
         let model = version.model.to_string();
         Ok(InferResponse { model, version: version.version, id, outputs, parameters: Default::default() })
     }

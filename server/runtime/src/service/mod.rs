@@ -6,6 +6,9 @@
 mod budget;
 mod control;
 mod infer;
+#[cfg(test)]
+mod tests;
+mod trace;
 
 use std::sync::{Arc, atomic::AtomicBool};
 
@@ -14,7 +17,7 @@ use girandole_core::ModelSpec;
 
 pub(crate) use self::budget::ByteBudget;
 pub use self::budget::DEFAULT_IN_FLIGHT_BYTES;
-use crate::snapshot::Snapshot;
+use crate::{snapshot::Snapshot, trace::Tracer};
 
 /// A handle on the runtime; clones share it.
 #[derive(Clone)]
@@ -28,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) shutting_down: AtomicBool,
     /// Bytes of requests that may be in flight at once.
     pub(crate) in_flight: ByteBudget,
+    /// Which requests are traced.
+    pub(crate) tracer: Tracer,
 }
 
 /// What a model's metadata say.

@@ -13,6 +13,9 @@ fn main() -> Result {
     if env::var_os("CARGO_FEATURE_CONFIG").is_some() {
         config()?;
     }
+    if env::var_os("CARGO_FEATURE_OIP").is_some() {
+        oip()?;
+    }
     Ok(())
 }
 
@@ -34,5 +37,21 @@ fn config() -> Result {
     let files = protox::compile(["girandole/model_config.proto"], ["girandole"])?;
     fs::write(out.join("descriptor.bin"), prost::Message::encode_to_vec(&files))?;
     prost_build::Config::new().out_dir(out).compile_fds(files)?;
+    Ok(())
+}
+
+/// The service's own messages; the model configuration's come from the `config` module.
+fn oip() -> Result {
+    let out = out("oip")?;
+    let files = protox::compile(["girandole/oip.proto"], ["girandole"])?;
+    fs::write(out.join("descriptor.bin"), prost::Message::encode_to_vec(&files))?;
+    let mut builder = tonic_prost_build::configure().out_dir(out).bytes(".");
+    for file in files.file.iter().filter(|file| file.name() == "model_config.proto") {
+        let messages = file.message_type.iter().map(|message| message.name());
+        for name in messages.chain(file.enum_type.iter().map(|kind| kind.name())) {
+            builder = builder.extern_path(format!(".inference.{name}"), format!("crate::config::{name}"));
+        }
+    }
+    builder.compile_fds(files)?;
     Ok(())
 }

@@ -16,3 +16,12 @@ pub mod config {
     /// The file descriptor set, for reflection over the text and JSON forms.
     pub const DESCRIPTOR: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/config/descriptor.bin"));
 }
+
+/// The Open Inference Protocol's gRPC service with Triton's extensions.
+#[cfg(feature = "oip")]
+pub mod oip {
+    include!(concat!(env!("OUT_DIR"), "/oip/inference.rs"));
+
+    /// The file descriptor set, for the reflection service.
+    pub const DESCRIPTOR: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/oip/descriptor.bin"));
+}

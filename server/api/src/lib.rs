@@ -1,1 +1,21 @@
-//! Placeholder.
+//! Everything with a socket: the Open Inference Protocol over REST and gRPC, TLS, and the metrics.
+//!
+//! Protocols decode bytes into the contract's request, call the runtime's [`Service`] and encode its
+//! answer; they hold no logic of their own. [`serve`] is the way in.
+//!
+//! [`Service`]: girandole_runtime::service::Service
+#![forbid(unsafe_code)]
+
+pub mod error;
+mod layers;
+mod limits;
+mod listener;
+mod log_control;
+mod metrics;
+mod oip;
+pub mod security;
+mod serve;
+
+pub use limits::{ConnectionLimits, Limits};
+pub use log_control::{LogControl, LogFormat, LogSettings};
+pub use serve::{ApiOptions, Metrics, serve};

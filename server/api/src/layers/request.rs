@@ -1,0 +1,73 @@
+//! A request's identifier, its span, and its line in the access log (at debug).
+//!
+//! A client's own `x-request-id` is kept where it is short and printable; the answer carries it either way.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use axum::{extract::Request, middleware::Next, response::Response};
+use http::{HeaderName, HeaderValue};
+use tracing::Instrument;
+
+const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Longest identifier taken from a client.
+const MAX_ID: usize = 128;
+
+/// Gives the request an identifier and logs how it went.
+pub(crate) async fn identify(request: Request, next: Next) -> Response {
+    let id = identifier(request.headers().get(HEADER));
+    let mut response = if tracing::enabled!(tracing::Level::DEBUG) {
+        logged(&id, request, next).await
+    } else {
+        next.run(request).await
+    };
+    response.headers_mut().insert(HEADER, id);
+    response
+}
+
+async fn logged(id: &HeaderValue, request: Request, next: Next) -> Response {
+    let id = id.to_str().unwrap_or_default();
+    let span = tracing::debug_span!("request", id, method = %request.method(), path = request.uri().path());
+    let start = Instant::now();
+    let response = next.run(request).instrument(span.clone()).await;
+    let micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+    span.in_scope(|| tracing::debug!(status = response.status().as_u16(), micros, "answered"));
+    response
+}
+
+fn identifier(came: Option<&HeaderValue>) -> HeaderValue {
+    let usable = |id: &&HeaderValue| id.len() <= MAX_ID && !id.is_empty() && id.to_str().is_ok();
+    came.filter(usable).cloned().unwrap_or_else(generated)
+}
+
+/// A number that differs from all others of this process, behind one that differs between processes.
+fn generated() -> HeaderValue {
+    static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(0));
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    HeaderValue::try_from(format!("{:016x}-{count:x}", *PROCESS))
+        .unwrap_or_else(|_| HeaderValue::from_static("none"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clients_identifier_is_kept_unless_it_is_odd() {
+        let mine = HeaderValue::from_static("abc");
+        assert_eq!(identifier(Some(&mine)), mine);
+        let odd = [HeaderValue::from_static(""), HeaderValue::try_from("x".repeat(129)).unwrap()];
+        for odd in &odd {
+            assert_ne!(identifier(Some(odd)), *odd);
+        }
+        assert_ne!(identifier(None), identifier(None));
+    }
+}

@@ -1,0 +1,169 @@
+//! Accepting connections: bounds on how many, how slow and how odd they may be, TLS, and a graceful end.
+//!
+//! Nothing that a client does ends the accept loop. Every connection is its own task; what it holds (its
+//! place among the connections, its socket) goes with it.
+
+mod first_bytes;
+
+use std::{io, sync::Arc, time::Duration};
+
+use axum::Router;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto, graceful::GracefulShutdown},
+    service::TowerToHyperService,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use self::first_bytes::FirstBytes;
+use crate::{limits::ConnectionLimits, security::Tls};
+
+/// How long to wait before accepting again when the process has run out of file descriptors.
+const EXHAUSTED: Duration = Duration::from_millis(50);
+
+/// How often an idle HTTP/2 connection is asked whether it is still there, and how long it may think.
+const PING: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(20));
+
+/// Streams that a client may open and reset at once before it is disconnected (rapid reset).
+const MAX_RESETS: usize = 64;
+
+/// Bytes of a request's head.
+const MAX_HEAD: u32 = 64 << 10;
+
+/// HTTP/2 flow-control windows, wide enough that large tensors do not wait for acknowledgements.
+const STREAM_WINDOW: u32 = 4 << 20;
+const CONNECTION_WINDOW: u32 = 16 << 20;
+
+/// A bound listener and what it serves.
+pub(crate) struct Listener {
+    pub(crate) socket: TcpListener,
+    pub(crate) router: Router,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) limits: ConnectionLimits,
+}
+
+/// What every connection of a listener shares.
+struct Shared {
+    router: Router,
+    tls: Option<Tls>,
+    limits: ConnectionLimits,
+    handshakes: Semaphore,
+    http: auto::Builder<TokioExecutor>,
+}
+
+impl Listener {
+    /// Serves until `shutdown`, then lets requests in work finish for at most `drain`.
+    pub(crate) async fn serve(self, shutdown: CancellationToken, drain: Duration) {
+        let Self { socket, router, tls, limits } = self;
+        let places = Arc::new(Semaphore::new(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
+        let handshakes = Semaphore::new(limits.max_handshakes.clamp(1, Semaphore::MAX_PERMITS));
+        let shared = Arc::new(Shared { router, tls, limits, handshakes, http: http(&limits) });
+        let graceful = GracefulShutdown::new();
+        let mut connections = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                () = shutdown.cancelled() => break,
+                Some(_) = connections.join_next() => continue,
+                accepted = accept(&socket, &places) => accepted,
+            };
+            if let Some((stream, place)) = accepted {
+                let (shared, watcher) = (shared.clone(), graceful.watcher());
+                let shutdown = shutdown.clone();
+                connections.spawn(async move {
+                    let _place = place;
+                    shared.connection(stream, watcher, shutdown).await;
+                });
+            }
+        }
+        drop(socket);
+        if timeout(drain, graceful.shutdown()).await.is_err() {
+            tracing::warn!(connections = connections.len(), "the drain timeout passed, connections are cut");
+        }
+        connections.shutdown().await;
+    }
+}
+
+/// The next connection once there is a place for it; `None` where accepting it failed.
+async fn accept(socket: &TcpListener, places: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let place = places.clone().acquire_owned().await.ok()?;
+    match socket.accept().await {
+        Ok((stream, _)) => Some((stream, place)),
+        Err(error) => {
+            tracing::debug!(%error, "a connection was not accepted");
+            if !is_the_clients(&error) {
+                tokio::time::sleep(EXHAUSTED).await;
+            }
+            None
+        }
+    }
+}
+
+/// Errors of the one connection that was to be accepted; others are the process's own lack.
+fn is_the_clients(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+impl Shared {
+    async fn connection(
+        &self,
+        stream: TcpStream,
+        watcher: hyper_util::server::graceful::Watcher,
+        shutdown: CancellationToken,
+    ) {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+        let Some(tls) = &self.tls else { return self.http(stream, watcher).await };
+        let handshake = timeout(self.limits.handshake_timeout, async {
+            let _turn = self.handshakes.acquire().await;
+            TlsAcceptor::from(tls.config()).accept(stream).await
+        });
+        let outcome = tokio::select! {
+            () = shutdown.cancelled() => return,
+            outcome = handshake => outcome,
+        };
+        match outcome {
+            Ok(Ok(stream)) => self.http(stream, watcher).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!("a TLS handshake took too long"),
+        }
+    }
+
+    async fn http<S>(&self, stream: S, watcher: hyper_util::server::graceful::Watcher)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let io = TokioIo::new(FirstBytes::new(stream, self.limits.header_timeout));
+        let service = TowerToHyperService::new(self.router.clone());
+        let connection = self.http.serve_connection(io, service);
+        if let Err(error) = watcher.watch(connection).await {
+            tracing::debug!(%error, "a connection ended early");
+        }
+    }
+}
+
+fn http(limits: &ConnectionLimits) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING.0)
+        .keep_alive_timeout(PING.1)
+        .max_concurrent_streams(limits.max_streams)
+        .max_pending_accept_reset_streams(MAX_RESETS)
+        .max_local_error_reset_streams(MAX_RESETS)
+        .max_header_list_size(MAX_HEAD)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW);
+    builder
+}

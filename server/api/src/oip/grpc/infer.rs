@@ -1,0 +1,96 @@
+//! Inference over gRPC: one request, or a stream of them.
+
+use std::{pin::Pin, time::Instant};
+
+use futures::{Stream, StreamExt};
+use girandole_core::{Error, ErrorCode, InferResponse, Parameter, Result};
+use girandole_proto::oip::{ModelInferRequest, ModelInferResponse, ModelStreamInferResponse};
+use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
+
+use super::timeout;
+use crate::{
+    error::status,
+    oip::{
+        Oip,
+        convert::{options::Wishes, tensors},
+    },
+};
+
+/// The answers of a stream.
+pub(super) type Answers = Pin<Box<dyn Stream<Item = Result<ModelStreamInferResponse, Status>> + Send>>;
+
+/// Runs a request.
+pub(super) async fn unary(
+    oip: &Oip,
+    request: Request<ModelInferRequest>,
+) -> Result<Response<ModelInferResponse>, Status> {
+    let compressed = is_compressed(request.metadata());
+    let deadline = timeout::deadline(request.metadata());
+    let (response, _) = run(oip, request.into_inner(), deadline).await.map_err(status)?;
+    let mut response = Response::new(tensors::response(response));
+    // Clients list what they could unpack with every call; only one that packs is taken to want it.
+    if !compressed {
+        response.disable_compression();
+    }
+    Ok(response)
+}
+
+fn is_compressed(metadata: &MetadataMap) -> bool {
+    metadata.get("grpc-encoding").is_some_and(|encoding| encoding != "identity")
+}
+
+/// Runs each request of a stream as it comes, many at once, and answers in the requests' order.
+///
+/// An error goes into its response's `error_message` and the stream goes on, unless the call carries the
+/// metadata `triton_grpc_error: true`: then it ends the stream as a status.
+pub(super) fn stream(oip: &Oip, request: Request<Streaming<ModelInferRequest>>) -> Response<Answers> {
+    let as_status = request.metadata().get("triton_grpc_error").is_some_and(|value| value == "true");
+    let deadline = timeout::deadline(request.metadata());
+    let in_flight = oip.limits.max_stream_in_flight.max(1);
+    let oip = oip.clone();
+    let answers = request.into_inner().map(move |message| {
+        let oip = oip.clone();
+        async move {
+            let message = message?;
+            let id = message.id.clone();
+            match run(&oip, message, deadline).await {
+                Ok((response, wishes)) => Ok(success(response, wishes)),
+                Err(error) if as_status => Err(status(error)),
+                Err(error) => Ok(failure(id, &error)),
+            }
+        }
+    });
+    Response::new(Box::pin(answers.buffered(in_flight)))
+}
+
+async fn run(
+    oip: &Oip,
+    message: ModelInferRequest,
+    deadline: Option<Instant>,
+) -> Result<(InferResponse, Wishes)> {
+    let (mut request, wishes) = tensors::request(message, &oip.limits)?;
+    request.deadline = deadline;
+    let answer = oip.service.infer(request);
+    let Some(deadline) = deadline else { return Ok((answer.await?, wishes)) };
+    match tokio::time::timeout_at(deadline.into(), answer).await {
+        Ok(answer) => Ok((answer?, wishes)),
+        Err(_) => {
+            Err(Error::new(ErrorCode::DeadlineExceeded, "the call's deadline passed before the answer"))
+        }
+    }
+}
+
+fn success(mut response: InferResponse, wishes: Wishes) -> ModelStreamInferResponse {
+    if wishes.mark_final {
+        response.parameters.insert("triton_final_response".to_owned(), Parameter::Bool(true));
+    }
+    ModelStreamInferResponse { infer_response: Some(tensors::response(response)), ..Default::default() }
+}
+
+/// The identifier tells a client which of its requests failed.
+fn failure(id: String, error: &Error) -> ModelStreamInferResponse {
+    ModelStreamInferResponse {
+        error_message: error.message().to_owned(),
+        infer_response: Some(ModelInferResponse { id, ..ModelInferResponse::default() }),
+    }
+}

@@ -1,0 +1,147 @@
+//! The table of RPCs: each is one call into its resource's file. What is not served says so.
+
+use girandole_core::{Error, ErrorCode};
+use girandole_proto::oip::{grpc_inference_service_server::GrpcInferenceService, *};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::{config, infer, logging, metadata, repository, statistics};
+use crate::{
+    error::status,
+    oip::{Oip, convert},
+};
+
+/// The inference service.
+pub(super) struct Inference(pub(super) Oip);
+
+type Answer<T> = Result<Response<T>, Status>;
+
+fn answer<T>(outcome: Result<T, Error>) -> Answer<T> {
+    let mut response = outcome.map(Response::new).map_err(status)?;
+    response.disable_compression();
+    Ok(response)
+}
+
+fn no_shared_memory<T>() -> Answer<T> {
+    answer(Err(Error::new(ErrorCode::Unimplemented, "shared memory is not served: send the data")))
+}
+
+#[tonic::async_trait]
+impl GrpcInferenceService for Inference {
+    type ModelStreamInferStream = infer::Answers;
+
+    async fn server_live(&self, _: Request<ServerLiveRequest>) -> Answer<ServerLiveResponse> {
+        answer(Ok(ServerLiveResponse { live: self.0.service.is_live() }))
+    }
+
+    async fn server_ready(&self, _: Request<ServerReadyRequest>) -> Answer<ServerReadyResponse> {
+        answer(Ok(ServerReadyResponse { ready: self.0.service.is_ready() }))
+    }
+
+    async fn model_ready(&self, request: Request<ModelReadyRequest>) -> Answer<ModelReadyResponse> {
+        let message = request.get_ref();
+        let ready = convert::model(&message.name, &message.version)
+            .and_then(|(name, version)| self.0.service.model_ready(name, &version));
+        answer(ready.map(|ready| ModelReadyResponse { ready }))
+    }
+
+    async fn server_metadata(&self, _: Request<ServerMetadataRequest>) -> Answer<ServerMetadataResponse> {
+        answer(Ok(metadata::server()))
+    }
+
+    async fn model_metadata(&self, request: Request<ModelMetadataRequest>) -> Answer<ModelMetadataResponse> {
+        answer(metadata::model(&self.0, request.get_ref()))
+    }
+
+    async fn model_infer(&self, request: Request<ModelInferRequest>) -> Answer<ModelInferResponse> {
+        infer::unary(&self.0, request).await
+    }
+
+    async fn model_stream_infer(
+        &self,
+        request: Request<Streaming<ModelInferRequest>>,
+    ) -> Answer<infer::Answers> {
+        Ok(infer::stream(&self.0, request))
+    }
+
+    async fn model_config(&self, request: Request<ModelConfigRequest>) -> Answer<ModelConfigResponse> {
+        answer(config::model(&self.0, request.get_ref()))
+    }
+
+    async fn model_statistics(
+        &self,
+        request: Request<ModelStatisticsRequest>,
+    ) -> Answer<ModelStatisticsResponse> {
+        answer(statistics::model(&self.0, request.get_ref()))
+    }
+
+    async fn repository_index(
+        &self,
+        request: Request<RepositoryIndexRequest>,
+    ) -> Answer<RepositoryIndexResponse> {
+        answer(repository::index(&self.0, request.get_ref()))
+    }
+
+    async fn repository_model_load(
+        &self,
+        request: Request<RepositoryModelLoadRequest>,
+    ) -> Answer<RepositoryModelLoadResponse> {
+        answer(repository::load(&self.0, request.into_inner()).await)
+    }
+
+    async fn repository_model_unload(
+        &self,
+        request: Request<RepositoryModelUnloadRequest>,
+    ) -> Answer<RepositoryModelUnloadResponse> {
+        answer(repository::unload(&self.0, request.into_inner()).await)
+    }
+
+    async fn trace_setting(&self, _: Request<TraceSettingRequest>) -> Answer<TraceSettingResponse> {
+        answer(Err(Error::new(ErrorCode::Unimplemented, "tracing is not served")))
+    }
+
+    async fn log_settings(&self, request: Request<LogSettingsRequest>) -> Answer<LogSettingsResponse> {
+        answer(logging::update(&self.0, request.into_inner()))
+    }
+
+    async fn system_shared_memory_status(
+        &self,
+        _: Request<SystemSharedMemoryStatusRequest>,
+    ) -> Answer<SystemSharedMemoryStatusResponse> {
+        no_shared_memory()
+    }
+
+    async fn system_shared_memory_register(
+        &self,
+        _: Request<SystemSharedMemoryRegisterRequest>,
+    ) -> Answer<SystemSharedMemoryRegisterResponse> {
+        no_shared_memory()
+    }
+
+    async fn system_shared_memory_unregister(
+        &self,
+        _: Request<SystemSharedMemoryUnregisterRequest>,
+    ) -> Answer<SystemSharedMemoryUnregisterResponse> {
+        no_shared_memory()
+    }
+
+    async fn cuda_shared_memory_status(
+        &self,
+        _: Request<CudaSharedMemoryStatusRequest>,
+    ) -> Answer<CudaSharedMemoryStatusResponse> {
+        no_shared_memory()
+    }
+
+    async fn cuda_shared_memory_register(
+        &self,
+        _: Request<CudaSharedMemoryRegisterRequest>,
+    ) -> Answer<CudaSharedMemoryRegisterResponse> {
+        no_shared_memory()
+    }
+
+    async fn cuda_shared_memory_unregister(
+        &self,
+        _: Request<CudaSharedMemoryUnregisterRequest>,
+    ) -> Answer<CudaSharedMemoryUnregisterResponse> {
+        no_shared_memory()
+    }
+}

@@ -1,0 +1,32 @@
+//! The protocol's JSON: requests parsed straight into typed little-endian buffers, responses written
+//! straight from them. No value tree in between.
+
+mod elements;
+mod nonfinite;
+mod parameters;
+mod request;
+mod write;
+
+use girandole_core::{Error, Result};
+use serde::Deserialize;
+
+pub(crate) use parameters::JsonParameters;
+pub(crate) use request::{JsonInput, parse};
+pub(crate) use write::response;
+
+/// Reads a small JSON body; an empty one reads as `{}`.
+///
+/// # Errors
+/// `InvalidArgument` that says where the body is wrong.
+pub(crate) fn body<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T> {
+    let body = if body.trim_ascii().is_empty() { b"{}" } else { body };
+    serde_json::from_slice(body).map_err(|error| explain(&error))
+}
+
+/// What is wrong with a body, for the user.
+fn explain(error: &serde_json::Error) -> Error {
+    match error.classify() {
+        serde_json::error::Category::Data => Error::invalid(format!("invalid request: {error}")),
+        _ => Error::invalid(format!("the request is not valid JSON: {error}")),
+    }
+}

@@ -1,0 +1,52 @@
+//! The Open Inference Protocol v2 with Triton's extensions, over REST and gRPC.
+//!
+//! Handlers hold no logic: decode, call the [`Service`], encode. `rest/` and `grpc/` have one file for each
+//! resource, under the same names; what they share stands beside them.
+
+mod binary;
+mod convert;
+pub(crate) mod grpc;
+mod json;
+pub(crate) mod rest;
+mod settings;
+
+use std::sync::Arc;
+
+use girandole_core::{Error, ErrorCode, Result};
+use girandole_runtime::service::Service;
+
+use crate::{limits::Limits, log_control::LogControl};
+
+/// The server's name in its metadata.
+const NAME: &str = "girandole";
+
+/// The server's version in its metadata.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The extensions that are served in full, by the protocol's names for them.
+const EXTENSIONS: [&str; 8] = [
+    "classification",
+    "model_repository",
+    "schedule_policy",
+    "model_configuration",
+    "binary_tensor_data",
+    "parameters",
+    "statistics",
+    "logging",
+];
+
+/// What every handler works with; clones share it.
+#[derive(Clone)]
+pub(crate) struct Oip {
+    pub(crate) service: Service,
+    pub(crate) limits: Limits,
+    pub(crate) log: Arc<dyn LogControl>,
+}
+
+/// Refuses requests that name a repository: there is one.
+fn refuse_repository(name: &str) -> Result<()> {
+    if name.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(ErrorCode::Unimplemented, "naming a repository is not served: leave out its name"))
+}

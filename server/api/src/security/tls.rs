@@ -1,0 +1,113 @@
+//! TLS facts in one place: version 1.3 only, and a certificate that follows its files.
+//!
+//! Invariant: [`Tls`] always holds a configuration that was whole and fitting; files that are not change
+//! nothing.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use girandole_core::{Error, Result};
+use rustls::{ServerConfig, crypto::aws_lc_rs, version::TLS13};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+
+/// What clients may speak inside.
+const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// Where certificate and key are, in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The server's certificate and those that lead to its authority.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+#[derive(PartialEq, Eq)]
+struct Pem {
+    cert: Vec<u8>,
+    key: Vec<u8>,
+}
+
+/// The TLS configuration in force; clones share it.
+#[derive(Clone)]
+pub struct Tls(Arc<Shared>);
+
+struct Shared {
+    files: TlsFiles,
+    config: ArcSwap<ServerConfig>,
+    /// What `config` was made of, or what was last found wanting.
+    seen: ArcSwap<Pem>,
+}
+
+impl Tls {
+    /// Reads certificate and key.
+    ///
+    /// # Errors
+    /// `InvalidArgument` where a file cannot be read, is no PEM, or the key does not fit the certificate.
+    pub fn load(files: TlsFiles) -> Result<Self> {
+        let pem = read(&files)?;
+        let config = ArcSwap::from_pointee(configuration(&pem)?);
+        Ok(Self(Arc::new(Shared { files, config, seen: ArcSwap::from_pointee(pem) })))
+    }
+
+    /// The configuration for the next handshake.
+    pub(crate) fn config(&self) -> Arc<ServerConfig> {
+        self.0.config.load_full()
+    }
+
+    /// Takes over the files where they changed; true if they did.
+    ///
+    /// # Errors
+    /// As [`Self::load`]; the configuration in force stays.
+    pub fn refresh(&self) -> Result<bool> {
+        let pem = read(&self.0.files)?;
+        if pem == **self.0.seen.load() {
+            return Ok(false);
+        }
+        let config = configuration(&pem);
+        self.0.seen.store(Arc::new(pem));
+        self.0.config.store(Arc::new(config?));
+        Ok(true)
+    }
+
+    /// Looks at the files every so often, for ever.
+    pub(crate) async fn follow(self, every: Duration) {
+        let mut timer = tokio::time::interval(every);
+        loop {
+            timer.tick().await;
+            let tls = self.clone();
+            match tokio::task::spawn_blocking(move || tls.refresh()).await {
+                Ok(Ok(true)) => tracing::info!("the TLS certificate was replaced"),
+                Ok(Err(error)) => tracing::warn!(%error, "the TLS certificate in force stays"),
+                Ok(Ok(false)) | Err(_) => {}
+            }
+        }
+    }
+}
+
+fn read(files: &TlsFiles) -> Result<Pem> {
+    let read = |what: &str, path| {
+        std::fs::read(path).map_err(|error| Error::invalid(format!("the TLS {what} cannot be read: {error}")))
+    };
+    Ok(Pem { cert: read("certificate", &files.cert)?, key: read("key", &files.key)? })
+}
+
+fn configuration(pem: &Pem) -> Result<ServerConfig> {
+    let certs = CertificateDer::pem_slice_iter(&pem.cert).collect::<Result<Vec<_>, _>>();
+    let certs = certs.ok().filter(|certs| !certs.is_empty());
+    let certs = certs.ok_or_else(|| Error::invalid("the TLS certificate file holds no PEM certificate"))?;
+    let key = PrivateKeyDer::from_pem_slice(&pem.key)
+        .map_err(|_| Error::invalid("the TLS key file holds no PEM private key"))?;
+    let unfit = |error| Error::invalid(format!("the TLS certificate and key cannot be used: {error}"));
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[&TLS13])
+        .map_err(unfit)?
+        .with_no_client_auth()
+        .with_single_cert(certs, key)
+        .map_err(unfit)?;
+    config.alpn_protocols = ALPN.map(<[u8]>::to_vec).to_vec();
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests;

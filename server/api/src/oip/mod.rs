@@ -24,7 +24,7 @@ const NAME: &str = "girandole";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The extensions that are served in full, by the protocol's names for them.
-const EXTENSIONS: [&str; 8] = [
+const EXTENSIONS: [&str; 9] = [
     "classification",
     "model_repository",
     "schedule_policy",
@@ -32,6 +32,7 @@ const EXTENSIONS: [&str; 8] = [
     "binary_tensor_data",
     "parameters",
     "statistics",
+    "trace",
     "logging",
 ];
 

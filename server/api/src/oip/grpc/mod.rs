@@ -9,6 +9,7 @@ mod repository;
 mod service;
 mod statistics;
 mod timeout;
+mod trace;
 
 use axum::{Router, middleware};
 use girandole_core::{Error, Result};

@@ -4,7 +4,7 @@ use girandole_core::{Error, ErrorCode};
 use girandole_proto::oip::{grpc_inference_service_server::GrpcInferenceService, *};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{config, infer, logging, metadata, repository, statistics};
+use super::{config, infer, logging, metadata, repository, statistics, trace};
 use crate::{
     error::status,
     oip::{Oip, convert},
@@ -95,8 +95,8 @@ impl GrpcInferenceService for Inference {
         answer(repository::unload(&self.0, request.into_inner()).await)
     }
 
-    async fn trace_setting(&self, _: Request<TraceSettingRequest>) -> Answer<TraceSettingResponse> {
-        answer(Err(Error::new(ErrorCode::Unimplemented, "tracing is not served")))
+    async fn trace_setting(&self, request: Request<TraceSettingRequest>) -> Answer<TraceSettingResponse> {
+        answer(trace::setting(&self.0, request.into_inner()))
     }
 
     async fn log_settings(&self, request: Request<LogSettingsRequest>) -> Answer<LogSettingsResponse> {

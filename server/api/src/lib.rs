@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod error;
+pub mod json_file;
 mod layers;
 mod limits;
 mod listener;

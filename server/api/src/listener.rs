@@ -167,3 +167,6 @@ fn http(limits: &ConnectionLimits) -> auto::Builder<TokioExecutor> {
         .initial_connection_window_size(CONNECTION_WINDOW);
     builder
 }
+
+#[cfg(test)]
+mod tests;

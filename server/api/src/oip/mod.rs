@@ -3,10 +3,10 @@
 //! Handlers hold no logic: decode, call the [`Service`], encode. `rest/` and `grpc/` have one file for each
 //! resource, under the same names; what they share stands beside them.
 
-mod binary;
-mod convert;
+pub(crate) mod binary;
+pub(crate) mod convert;
 pub(crate) mod grpc;
-mod json;
+pub(crate) mod json;
 pub(crate) mod rest;
 mod settings;
 

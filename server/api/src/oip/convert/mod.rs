@@ -2,6 +2,7 @@
 
 pub(crate) mod contents;
 pub(crate) mod options;
+pub(crate) mod structured;
 pub(crate) mod tensors;
 
 use girandole_core::{Error, InferRequest, Result, Shape, VersionSelector};

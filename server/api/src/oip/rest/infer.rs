@@ -8,7 +8,7 @@ use girandole_core::{Error, Result};
 use http::HeaderMap;
 
 use super::{Answer, body, path::ModelPath};
-use crate::oip::{Oip, binary};
+use crate::oip::{Oip, binary, convert::structured};
 
 /// Bodies above this many bytes are parsed and written off the event loop, which others need meanwhile.
 const OFFLOAD_ABOVE: usize = 1 << 20;
@@ -25,7 +25,7 @@ pub(super) async fn infer(State(oip): State<Oip>, path: ModelPath, headers: Head
         }
         form => {
             let limits = oip.limits;
-            offload(size, move || decode::structured(path, form, &limits)).await?
+            offload(size, move || structured::decode(path.name, path.version, form, &limits)).await?
         }
     };
     let response = oip.service.infer(decoded.request).await?;

@@ -1,74 +1,12 @@
-//! A REST body to the contract's request, and which outputs are to come in binary form.
+//! A REST body that is one raw tensor, to the contract's request.
 
 use bytes::Bytes;
 use girandole_core::{
-    DType, Dim, Error, InferRequest, ModelSpec, NamedTensor, RequestedOutput, Result, Shape, Tensor,
-    TensorSpec, bytes_tensor,
+    DType, Dim, Error, InferRequest, ModelSpec, NamedTensor, Result, Shape, Tensor, TensorSpec, bytes_tensor,
 };
 
 use super::ModelPath;
-use crate::{
-    limits::Limits,
-    oip::{
-        binary::{self, Form},
-        convert::{self, options},
-        json::{self, JsonInput},
-    },
-};
-
-/// A request, ready to run.
-#[derive(Debug)]
-pub(super) struct Decoded {
-    pub(super) request: InferRequest,
-    pub(super) outputs: BinaryOutputs,
-}
-
-/// Which outputs come in binary form.
-#[derive(Debug, Default)]
-pub(super) struct BinaryOutputs {
-    default: bool,
-    chosen: Vec<(String, bool)>,
-}
-
-impl BinaryOutputs {
-    /// Whether this output comes in binary form.
-    pub(super) fn contains(&self, name: &str) -> bool {
-        self.chosen.iter().find(|(chosen, _)| chosen == name).map_or(self.default, |(_, binary)| *binary)
-    }
-}
-
-/// A request of JSON, with or without binary tensors.
-///
-/// # Errors
-/// `InvalidArgument`, `TooLarge` or `Unimplemented` with what to change.
-pub(super) fn structured(path: ModelPath, form: Form, limits: &Limits) -> Result<Decoded> {
-    let (json, tensors) = match form {
-        Form::Json(json) | Form::Raw(json) => (json, Bytes::new()),
-        Form::Mixed { json, tensors } => (json, tensors),
-    };
-    let mut parsed = json::parse(&json)?;
-    binary::attach(&mut parsed.inputs, &tensors)?;
-    let mut request =
-        InferRequest { model: path.name, version: path.version, id: parsed.id, ..InferRequest::default() };
-    let wishes = options::apply(&mut request, parsed.parameters)?;
-    let mut outputs = BinaryOutputs { default: wishes.binary, chosen: Vec::new() };
-    request.inputs = parsed.inputs.into_iter().map(input).collect::<Result<_>>()?;
-    for output in parsed.outputs {
-        let (classification, binary) = options::output(&output.name, output.parameters)?;
-        outputs.chosen.extend(binary.map(|binary| (output.name.clone(), binary)));
-        request.outputs.push(RequestedOutput { name: output.name, classification });
-    }
-    convert::check(&request, limits)?;
-    Ok(Decoded { request, outputs })
-}
-
-fn input(input: JsonInput) -> Result<NamedTensor> {
-    options::refuse_shared_memory(&input.name, &input.parameters)?;
-    let data = input.data.unwrap_or_default();
-    let tensor = Tensor::new(input.dtype, input.shape, data)
-        .map_err(|error| error.context(format!("input '{}'", input.name)))?;
-    Ok(NamedTensor { name: input.name, tensor, parameters: input.parameters })
-}
+use crate::oip::convert::structured::{BinaryOutputs, Decoded};
 
 /// A request whose body is the model's only input, a batch of one; every output comes in binary form.
 ///
@@ -93,7 +31,7 @@ pub(super) fn raw(path: ModelPath, spec: &ModelSpec, body: Bytes) -> Result<Deco
         inputs: vec![NamedTensor::new(input.name.clone(), tensor)],
         ..InferRequest::default()
     };
-    Ok(Decoded { request, outputs: BinaryOutputs { default: true, chosen: Vec::new() } })
+    Ok(Decoded { request, outputs: BinaryOutputs::all() })
 }
 
 /// The input's shape with one row, and the one free dimension that is left taking all elements.
@@ -157,23 +95,5 @@ mod tests {
         ] {
             assert!(raw_of(dtype, dims, body).is_err(), "{dtype} {dims:?}");
         }
-    }
-
-    #[test]
-    fn outputs_choose_their_form_above_the_requests_default() {
-        let body = br#"{"inputs":[],"parameters":{"binary_data_output":true},
-            "outputs":[{"name":"a","parameters":{"binary_data":false,"classification":2}},{"name":"b"}]}"#;
-        let form = Form::Json(Bytes::from_static(body));
-        let decoded = structured(path(), form, &Limits::default()).unwrap();
-        assert!(!decoded.outputs.contains("a"));
-        assert!(decoded.outputs.contains("b"));
-        assert_eq!(decoded.request.outputs[0].classification, Some(2));
-    }
-
-    #[test]
-    fn an_input_without_data_is_refused() {
-        let body = br#"{"inputs":[{"name":"x","datatype":"FP32","shape":[0]}]}"#;
-        let error = structured(path(), Form::Json(Bytes::from_static(body)), &Limits::default()).unwrap_err();
-        assert_eq!(error.message(), "input 'x' has neither 'data' nor the parameter 'binary_data_size'");
     }
 }

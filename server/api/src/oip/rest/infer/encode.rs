@@ -16,8 +16,7 @@ use girandole_core::{InferResponse, Result};
 use http::{HeaderValue, header};
 use http_body::{Frame, SizeHint};
 
-use super::decode::BinaryOutputs;
-use crate::oip::{binary, json};
+use crate::oip::{binary, convert::structured::BinaryOutputs, json};
 
 /// Encodes a response.
 ///

@@ -1,6 +1,31 @@
 //! Arithmetic, comparison, logic, reductions and conversions, element by element or along axes.
+//!
+//! Every loop stands on one of few kernels: [`parallel`] maps, [`broadcast`] zips, `reduce` folds.
+
+mod binary;
+mod broadcast;
+mod facts;
+mod number;
+mod parallel;
+mod unary;
 
 use super::OpDef;
 
 /// The family's operators, file by file.
-pub(super) const OPS: &[&[OpDef]] = &[];
+pub(super) const OPS: &[&[OpDef]] = &[
+    unary::activation::OPS,
+    unary::clip::OPS,
+    unary::elementary::OPS,
+    unary::integral::OPS,
+    unary::parametric::OPS,
+    unary::predicate::OPS,
+    binary::arithmetic::OPS,
+    binary::bits::OPS,
+    binary::compare::OPS,
+    binary::logic::OPS,
+    binary::modulo::OPS,
+    binary::power::OPS,
+    binary::prelu::OPS,
+    binary::select::OPS,
+    binary::variadic::OPS,
+];

@@ -1,0 +1,12 @@
+//! Operators of two inputs or more that broadcast, element by element.
+
+pub(super) mod arithmetic;
+pub(super) mod bits;
+pub(super) mod compare;
+mod legacy;
+pub(super) mod logic;
+pub(super) mod modulo;
+pub(super) mod power;
+pub(super) mod prelu;
+pub(super) mod select;
+pub(super) mod variadic;

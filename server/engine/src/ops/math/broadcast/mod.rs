@@ -1,0 +1,8 @@
+//! Multidirectional (numpy) broadcasting: one shape rule, one walk over memory, loops on top.
+
+mod shape;
+mod walk;
+mod zip;
+
+pub(crate) use shape::broadcast_dims;
+pub(crate) use zip::{zip, zip3};

@@ -1,0 +1,47 @@
+//! Loops over elements, split over the threads of the current pool where they are long.
+
+use rayon::prelude::*;
+
+use crate::{
+    error::Result,
+    value::{Element, Tensor, checked_len},
+};
+
+/// The least elements that are worth another thread's while.
+pub(crate) const GRAIN: usize = 32 * 1024;
+
+/// Calls `body` on pieces of `out` with the place of each one's first element. Pieces are whole multiples
+/// of `unit` elements.
+pub(crate) fn fill<T: Send>(out: &mut [T], unit: usize, body: &(dyn Fn(usize, &mut [T]) + Sync)) {
+    if out.len() <= 2 * GRAIN || rayon::current_num_threads() == 1 {
+        body(0, out);
+        return;
+    }
+    let unit = unit.max(1);
+    let piece = (out.len() / (4 * rayon::current_num_threads())).max(GRAIN).div_ceil(unit) * unit;
+    out.par_chunks_mut(piece).enumerate().for_each(|(i, chunk)| body(i * piece, chunk));
+}
+
+/// A new vector for an output of `shape`.
+///
+/// # Errors
+/// `TooLarge` where the shape is.
+pub(crate) fn allocate<T: Element>(shape: &[usize]) -> Result<Vec<T>> {
+    Ok(vec![T::default(); checked_len::<T>(shape)?])
+}
+
+/// `f` of each element.
+///
+/// # Errors
+/// `Invalid` where the tensor does not hold `A`.
+pub(crate) fn map<A: Element, B: Element>(input: &Tensor, f: impl Fn(&A) -> B + Sync) -> Result<Tensor> {
+    let elements = input.view::<A>()?;
+    let elements: &[A] = &elements;
+    let mut out = allocate::<B>(input.shape())?;
+    fill(&mut out, 1, &|start, chunk| {
+        for (to, from) in chunk.iter_mut().zip(&elements[start..]) {
+            *to = f(from);
+        }
+    });
+    Tensor::from_vec(input.shape().clone(), out)
+}

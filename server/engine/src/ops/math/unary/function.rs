@@ -1,0 +1,66 @@
+//! The loop and the operator of functions of one real number, computed in f32 or f64.
+
+use std::fmt::Debug;
+
+use crate::{
+    error::Result,
+    graph::Fact,
+    ops::{
+        Facts, Inputs, Op, Outputs, RunContext,
+        math::{
+            facts::{Takes, like_first},
+            number::{Float, Number},
+            parallel::map,
+        },
+        one,
+    },
+    value::{Tensor, dispatch},
+};
+
+/// A function of a real number.
+pub(super) trait Function: Copy + Debug + Send + Sync + 'static {
+    /// Its value at `x`.
+    fn at<F: Float>(self, x: F) -> F;
+}
+
+/// The operator that applies a function to each element.
+#[derive(Debug)]
+pub(super) struct Each<F>(pub(super) F);
+
+impl<F: Function> Op for Each<F> {
+    fn infer(&self, inputs: &Facts<'_>, _outputs: usize) -> Result<Vec<Fact>> {
+        like_first(inputs, Takes::Floats, None)
+    }
+
+    fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
+        one(apply(inputs.tensor(0)?, self.0)?)
+    }
+}
+
+fn apply<F: Function>(input: &Tensor, function: F) -> Result<Tensor> {
+    dispatch!(input.elem(), Float, T => map::<T, T>(input, |&x| T::narrow(function.at(x.widen()))))
+}
+
+/// Functions without attributes: `Name(since) |x| value`, each a type, and the table of all.
+macro_rules! functions {
+    ($($name:ident($since:literal) |$x:ident| $value:expr;)*) => {
+        pub(crate) const OPS: &[$crate::ops::OpDef] = &[$(
+            $crate::ops::OpDef::onnx(stringify!($name), $since, |_| {
+                $crate::ops::boxed($crate::ops::math::unary::function::Each($name))
+            }),
+        )*];
+        $(
+            #[derive(Clone, Copy, Debug)]
+            struct $name;
+
+            impl $crate::ops::math::unary::function::Function for $name {
+                #[inline(always)]
+                fn at<F: $crate::ops::math::number::Float>(self, $x: F) -> F {
+                    $value
+                }
+            }
+        )*
+    };
+}
+
+pub(super) use functions;

@@ -1,0 +1,94 @@
+//! What dynamic batching gains: the same server and model, with batching and without, in turn.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use clap::ValueEnum;
+use tempfile::TempDir;
+
+use crate::{
+    Options, Result,
+    client::Protocol,
+    measure::{Load, Measurement, median},
+    server::Server,
+    workload::Workload,
+};
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Subject {
+    /// Boosted trees over 19 columns.
+    Churn,
+    /// A sentence encoder, 32 tokens.
+    Minilm,
+}
+
+const WITH: &str = "max_batch_size: 32\ndynamic_batching { }\n";
+const WITHOUT: &str = "max_batch_size: 32\n";
+
+impl Subject {
+    const fn model(self) -> &'static str {
+        match self {
+            Self::Churn => "churn",
+            Self::Minilm => "minilm_dynamo20",
+        }
+    }
+
+    const fn repository(self) -> &'static str {
+        match self {
+            Self::Churn => "model-repo",
+            Self::Minilm => "target/real-models",
+        }
+    }
+
+    fn workload(self) -> Result<Workload> {
+        match self {
+            Self::Churn => Workload::first_row("churn", Path::new("model-repo/churn/example.json")),
+            Self::Minilm => Ok(Workload::sentence(self.model())),
+        }
+    }
+}
+
+/// Prints both ways for each number of clients, and how many times the requests batching answers.
+pub(crate) async fn run(options: &Options, subject: Subject, repository: Option<PathBuf>) -> Result {
+    let from = repository.unwrap_or_else(|| subject.repository().into()).join(subject.model());
+    let [with, without] = [configured(&from, subject, WITH)?, configured(&from, subject, WITHOUT)?];
+    let workload = subject.workload()?;
+    println!("| clients | batching | requests/s | p50 ms | p99 ms | server CPU µs a request |");
+    println!("|---|---|---|---|---|---|");
+    for &clients in &options.clients {
+        let load =
+            Load { protocol: Protocol::Grpc, workload: &workload, clients, duration: options.duration() };
+        let mut found = [Vec::new(), Vec::new()];
+        for _ in 0..options.rounds {
+            for (repository, found) in [&with, &without].into_iter().zip(&mut found) {
+                let server = Server::start(&options.girandole, repository.path()).await?;
+                found.push(load.measure(&server).await?);
+            }
+        }
+        let [Some(on), Some(off)] = found.map(median) else { continue };
+        print(clients, "on", &on);
+        print(clients, "off", &off);
+        println!("| {clients} | **on / off** | **{:.2}** | | | |", on.requests_per_s / off.requests_per_s);
+    }
+    Ok(())
+}
+
+/// A repository with version 1 of a model under another configuration.
+fn configured(from: &Path, subject: Subject, config: &str) -> Result<TempDir> {
+    let repository = tempfile::tempdir()?;
+    let version = repository.path().join(subject.model()).join("1");
+    fs::create_dir_all(&version)?;
+    let model = from.join("1/model.onnx");
+    fs::copy(&model, version.join("model.onnx")).map_err(|error| format!("{}: {error}", model.display()))?;
+    fs::write(version.with_file_name("config.pbtxt"), config)?;
+    Ok(repository)
+}
+
+fn print(clients: usize, batching: &str, row: &Measurement) {
+    let [p50, p99] = [row.p50, row.p99].map(|took| took.as_secs_f64() * 1e3);
+    let cpu = row.server_cpu.as_micros();
+    println!("| {clients} | {batching} | {:.0} | {p50:.2} | {p99:.2} | {cpu} |", row.requests_per_s);
+}

@@ -1,0 +1,83 @@
+//! `girandole-load`: starts the server, asks it for some seconds, prints a table.
+//!
+//! Clients and server share the machine, so compare only figures of one run: they are taken in turn, in
+//! several rounds, and the median of the rounds is what is printed.
+#![forbid(unsafe_code)]
+
+mod batching;
+mod client;
+mod grpc;
+mod measure;
+mod overhead;
+mod rest;
+mod server;
+mod workload;
+
+use std::{error::Error, path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+
+/// The result of everything here: failures are for people to read.
+pub(crate) type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+/// Load for a girandole server.
+#[derive(Debug, Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// What the server itself costs a request: an identity model over REST (JSON, binary) and gRPC
+    Overhead(Options),
+    /// What dynamic batching gains: single rows of many clients, with batching and without
+    Batching {
+        #[command(flatten)]
+        options: Options,
+        /// The model: churn or minilm
+        #[arg(long, default_value = "churn")]
+        model: batching::Subject,
+        /// Where the model lies [default: model-repo, or target/real-models for minilm]
+        #[arg(long)]
+        repository: Option<PathBuf>,
+    },
+}
+
+/// What all measurements share.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The server's binary
+    #[arg(long, default_value = "target/release/girandole")]
+    pub(crate) girandole: PathBuf,
+    /// Clients at once
+    #[arg(long, value_delimiter = ',', default_value = "1,32")]
+    pub(crate) clients: Vec<usize>,
+    /// Seconds of each measurement
+    #[arg(long, default_value_t = 3.0)]
+    pub(crate) seconds: f64,
+    /// Rounds; the median counts
+    #[arg(long, default_value_t = 5)]
+    pub(crate) rounds: usize,
+}
+
+impl Options {
+    pub(crate) fn duration(&self) -> Duration {
+        Duration::from_secs_f64(self.seconds)
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Overhead(options) => overhead::run(&options).await,
+        Command::Batching { options, model, repository } => batching::run(&options, model, repository).await,
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("girandole-load: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The server under load: started on free ports, and how much processor time it has used.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use crate::{Result, rest};
+
+/// Clock ticks a second in `/proc`: 100 on every Linux that people run.
+const TICKS: f64 = 100.0;
+
+/// A server that is ready. Dropping it ends the process.
+pub(crate) struct Server {
+    process: Child,
+    pub(crate) rest: String,
+    pub(crate) grpc: String,
+}
+
+impl Server {
+    pub(crate) async fn start(binary: &Path, repository: &Path) -> Result<Self> {
+        let mut process = Command::new(binary)
+            .args(["serve", "--http-port", "0", "--grpc-port", "0", "--metrics-port", "0"])
+            .args(["--repository-settle-ms", "0"])
+            .arg("--model-repository")
+            .arg(repository)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| format!("{}: {error} (cargo build --release makes it)", binary.display()))?;
+        let out = process.stdout.take().map(BufReader::new);
+        let line = out.and_then(|out| {
+            out.lines().map_while(std::result::Result::ok).find(|line| line.contains("is listening:"))
+        });
+        let line = line.ok_or("the server ended before it listened")?;
+        let address = |key: &str| {
+            let found = line.split_whitespace().find_map(|word| word.strip_prefix(key).map(str::to_owned));
+            found.ok_or_else(|| format!("no {key} in '{line}'"))
+        };
+        let server = Self { rest: address("rest=")?, grpc: address("grpc=")?, process };
+        server.wait_until_ready().await?;
+        Ok(server)
+    }
+
+    async fn wait_until_ready(&self) -> Result {
+        for _ in 0..600 {
+            if rest::get(&self.rest, "/v2/health/ready").await.is_ok_and(|status| status == 200) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Err("the server did not become ready within a minute".into())
+    }
+
+    /// Seconds of processor time that the process has used so far.
+    pub(crate) fn processor_seconds(&self) -> Result<f64> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
+        let fields = stat.rsplit_once(')').ok_or("an odd /proc/PID/stat")?.1.split_whitespace();
+        let ticks = fields.skip(11).take(2).map(str::parse::<f64>).sum::<std::result::Result<f64, _>>()?;
+        Ok(ticks / TICKS)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

@@ -133,7 +133,10 @@ impl Batcher {
                     expires = until;
                     self.wake_one(&state);
                 }
-                Err(why) => refused.push(*why),
+                Err(why) => {
+                    state.estimate_refused(why.1);
+                    refused.push(*why);
+                }
             }
         }
         self.settle(state, refused);
@@ -305,9 +308,7 @@ impl Batcher {
     fn sweep(&self, state: &mut State, now: Instant) -> Vec<Refused> {
         self.abandoned.store(false, Ordering::Relaxed);
         let refused = state.queue.sweep(now, state.estimate.least());
-        if refused.iter().any(|(_, why)| *why == Refusal::TooLate) {
-            state.estimate.doubt();
-        }
+        refused.iter().for_each(|(_, why)| state.estimate_refused(*why));
         refused
     }
 
@@ -358,6 +359,12 @@ impl State {
         match self.parts.front() {
             Some(part) => Decision::Run(part.messages.len(), part.reason),
             None => decide(&self.queue.view(policy, self.closed), policy, now),
+        }
+    }
+
+    fn estimate_refused(&mut self, why: Refusal) {
+        if why == Refusal::TooLate {
+            self.estimate.doubt();
         }
     }
 

@@ -1,6 +1,7 @@
 //! A version's queue and sessions together, over models of closures that wait at a gate.
 
 mod answers;
+mod devices;
 mod failures;
 mod limits;
 mod ordering;

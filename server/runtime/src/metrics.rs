@@ -34,7 +34,7 @@ pub const COMPUTE_INPUT_US: &str = "nv_inference_compute_input_duration_us";
 pub const COMPUTE_INFER_US: &str = "nv_inference_compute_infer_duration_us";
 /// Microseconds of handing out outputs, for each request of a batch.
 pub const COMPUTE_OUTPUT_US: &str = "nv_inference_compute_output_duration_us";
-/// Seconds from a request's arrival to its answer.
+/// Seconds from a request's arrival to its result.
 pub const REQUEST_SECONDS: &str = "girandole_request_duration_seconds";
 /// Seconds that a request waited.
 pub const QUEUE_SECONDS: &str = "girandole_queue_duration_seconds";
@@ -112,7 +112,7 @@ pub fn describe() {
     describe_counter!(COMPUTE_INPUT_US, "Cumulative compute input duration in microseconds");
     describe_counter!(COMPUTE_INFER_US, "Cumulative compute inference duration in microseconds");
     describe_counter!(COMPUTE_OUTPUT_US, "Cumulative compute output duration in microseconds");
-    describe_histogram!(REQUEST_SECONDS, Unit::Seconds, "From a request's arrival to its answer");
+    describe_histogram!(REQUEST_SECONDS, Unit::Seconds, "From a request's arrival to its result");
     describe_histogram!(QUEUE_SECONDS, Unit::Seconds, "How long a request waited in the queue");
     describe_histogram!(COMPUTE_SECONDS, Unit::Seconds, "How long a batch took, copies included");
     describe_histogram!(BATCH_SIZE, "Rows of a batch");
@@ -189,8 +189,8 @@ impl VersionMetrics {
         }
     }
 
-    pub(crate) fn failure(&self, reason: FailureReason, took: Duration) {
-        self.request_seconds.record(took);
+    /// Counted only: how fast requests are refused would hide how long answers take.
+    pub(crate) fn failure(&self, reason: FailureReason) {
         if let Some(counter) = self.failure.get(reason as usize) {
             counter.increment(1);
         }
@@ -274,7 +274,7 @@ mod tests {
                 compute_output: MS,
                 requests: &[(MS, 5 * MS), (2 * MS, 6 * MS)],
             });
-            metrics.failure(FailureReason::Rejected, MS);
+            metrics.failure(FailureReason::Rejected);
         });
         let labels = "model=\"m\",version=\"3\"";
         for (name, value) in [

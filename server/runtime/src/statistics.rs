@@ -118,7 +118,7 @@ impl Recorder {
 
     /// A request was not answered with a result, `took` after it came in.
     pub(crate) fn failure(&self, reason: FailureReason, took: Duration) {
-        self.metrics.failure(reason, took);
+        self.metrics.failure(reason);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.inference.fail.add(1, took);
     }

@@ -86,6 +86,8 @@ struct State {
     running: Vec<usize>,
     /// Instances that wait for work.
     idle: usize,
+    /// Instances that wait for their session to take another batch.
+    saturated: usize,
     estimate: Estimate,
     next_ticket: u64,
     closed: bool,
@@ -101,6 +103,7 @@ impl Batcher {
                 errands: (0..instances).map(|_| VecDeque::new()).collect(),
                 running: vec![0; instances],
                 idle: 0,
+                saturated: 0,
                 estimate: Estimate::default(),
                 next_ticket: 0,
                 closed: false,
@@ -165,7 +168,9 @@ impl Batcher {
     pub(crate) fn wait(&self, instance: usize, depth: usize) -> Wake {
         let mut state = self.lock();
         while state.running.get(instance).is_some_and(|&running| running >= depth.max(1)) {
+            state.saturated += 1;
             state = self.slot.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.saturated -= 1;
         }
         loop {
             if let Some(errand) = state.errands.get_mut(instance).and_then(VecDeque::pop_front) {
@@ -232,8 +237,10 @@ impl Batcher {
         if again > 0 || state.is_done() {
             self.work.notify_all();
         }
+        if state.saturated > 0 {
+            self.slot.notify_all();
+        }
         drop(state);
-        self.slot.notify_all();
         self.deliver(ticket, answers, again);
     }
 

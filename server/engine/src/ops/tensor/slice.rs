@@ -1,0 +1,223 @@
+//! `Slice`, since opset 1 with attributes; since 10 with inputs and steps, which may be negative.
+
+use crate::{
+    error::{OpError, Result},
+    graph::{Fact, SymDim, SymShape},
+    onnx::NodeDef,
+    ops::{Facts, Inputs, Op, OpDef, Outputs, RunContext, boxed, one},
+    value::{ElemType, Tensor},
+};
+
+use super::{
+    kernels::{Walk, strided},
+    params::IntList,
+    shapes::{axes, describes, one_fact, strides, unknown},
+};
+
+pub(super) const OPS: &[OpDef] = &[OpDef::onnx("Slice", 1, |node| boxed(Slice::parse(node)?))];
+
+#[derive(Debug)]
+struct Slice {
+    starts: IntList,
+    ends: IntList,
+    axes: IntList,
+    steps: IntList,
+}
+
+/// The part of one dimension: `len` indices from `start` on, `step` apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cut {
+    start: usize,
+    step: i64,
+    len: usize,
+}
+
+impl Cut {
+    const fn whole(size: usize) -> Self {
+        Self { start: 0, step: 1, len: size }
+    }
+
+    /// The part of a dimension of `size`; bounds beyond it are clamped.
+    fn new(size: usize, start: i64, end: i64, step: i64) -> Result<Self> {
+        if step == 0 {
+            return Err(OpError::invalid("a step of a slice must not be 0"));
+        }
+        let signed = i64::try_from(size).unwrap_or(i64::MAX);
+        let bound = |value: i64, low: i64, high: i64| {
+            let value = if value < 0 { value.saturating_add(signed) } else { value };
+            value.clamp(low, high)
+        };
+        let (start, len) = if step > 0 {
+            let (start, end) = (bound(start, 0, signed), bound(end, 0, signed));
+            (start, (end - start).max(0).unsigned_abs().div_ceil(step.unsigned_abs()))
+        } else {
+            let (start, end) = (bound(start, 0, signed - 1), bound(end, -1, signed - 1));
+            (start, (start - end).max(0).unsigned_abs().div_ceil(step.unsigned_abs()))
+        };
+        let (start, len) = (usize::try_from(start).unwrap_or(0), usize::try_from(len).unwrap_or(0));
+        Ok(Self { start, step, len })
+    }
+}
+
+/// The bounds of a node, list by list.
+struct Bounds {
+    starts: Vec<i64>,
+    ends: Vec<i64>,
+    axes: Option<Vec<i64>>,
+    steps: Option<Vec<i64>>,
+}
+
+impl Bounds {
+    /// Dimension, start, end and step of each cut.
+    fn cuts(&self, rank: usize) -> Result<Vec<(usize, i64, i64, i64)>> {
+        let count = self.starts.len();
+        let lengths = [Some(self.ends.len()), self.axes.as_ref().map(Vec::len), self.steps.as_ref().map(Vec::len)];
+        if count > rank || lengths.into_iter().flatten().any(|len| len != count) {
+            return Err(OpError::invalid(format!(
+                "starts, ends, axes and steps must be of one length of at most {rank}"
+            )));
+        }
+        let axes = self.axes.as_ref().map_or_else(|| Ok((0..count).collect()), |list| axes(list, rank))?;
+        let step = |i: usize| self.steps.as_ref().map_or(1, |steps| steps[i]);
+        Ok((0..count).map(|i| (axes[i], self.starts[i], self.ends[i], step(i))).collect())
+    }
+}
+
+impl Slice {
+    fn parse(node: &NodeDef<'_>) -> Result<Self> {
+        let list = |name, input| IntList::parse(node, name, input, 10);
+        Ok(Self {
+            starts: list("starts", 1)?,
+            ends: list("ends", 2)?,
+            axes: list("axes", 3)?,
+            steps: list("steps", 4)?,
+        })
+    }
+
+    fn known_bounds(&self, facts: &Facts<'_>) -> Option<Bounds> {
+        let given = |list: &IntList| list.known(facts).or(Vec::new);
+        let optional = |list: &IntList| match list.known(facts) {
+            super::params::Known::Given(list) => Some(Some(list)),
+            super::params::Known::LeftOut => Some(None),
+            super::params::Known::Later => None,
+        };
+        Some(Bounds {
+            starts: given(&self.starts)?,
+            ends: given(&self.ends)?,
+            axes: optional(&self.axes)?,
+            steps: optional(&self.steps)?,
+        })
+    }
+
+    /// The dimensions of the result, where the bounds are known.
+    fn dims(bounds: &Bounds, shape: &SymShape) -> Result<SymShape> {
+        let mut dims = shape.clone();
+        for (axis, start, end, step) in bounds.cuts(shape.len())? {
+            dims[axis] = match &shape[axis] {
+                SymDim::Known(size) => SymDim::Known(Cut::new(*size, start, end, step)?.len),
+                dim if start == 0 && end >= i64::from(i32::MAX) && step == 1 => dim.clone(),
+                _ => SymDim::Unknown,
+            };
+        }
+        Ok(dims)
+    }
+
+    /// What is left of a list of sizes.
+    fn contents(bounds: &Bounds, list: &SymShape) -> Option<SymShape> {
+        let cuts = bounds.cuts(1).ok()?;
+        let Some(&(_, start, end, step)) = cuts.first() else { return Some(list.clone()) };
+        let cut = Cut::new(list.len(), start, end, step).ok()?;
+        let step = isize::try_from(cut.step).ok()?;
+        (0..cut.len)
+            .map(|i| list.get(cut.start.checked_add_signed(i.cast_signed().checked_mul(step)?)?).cloned())
+            .collect()
+    }
+}
+
+impl Op for Slice {
+    fn infer(&self, inputs: &Facts<'_>, _outputs: usize) -> Result<Vec<Fact>> {
+        let elem = inputs.elem(0);
+        let Some(shape) = inputs.shape(0) else { return one_fact(elem, None) };
+        let Some(bounds) = self.known_bounds(inputs) else {
+            return one_fact(elem, Some(unknown(shape.len())));
+        };
+        if let (Some(list), [_], Some(ElemType::I64)) =
+            (inputs.get(0).and_then(|fact| fact.dims.as_ref()), shape.as_slice(), elem)
+        {
+            if let Some(contents) = Self::contents(&bounds, list) {
+                return Ok(vec![describes(contents, false)]);
+            }
+        }
+        one_fact(elem, Some(Self::dims(&bounds, shape)?))
+    }
+
+    fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
+        let bounds = Bounds {
+            starts: self.starts.required(&inputs, "starts")?,
+            ends: self.ends.required(&inputs, "ends")?,
+            axes: self.axes.get(&inputs)?,
+            steps: self.steps.get(&inputs)?,
+        };
+        let input = inputs.tensor(0)?;
+        let mut cuts: Vec<Cut> = input.shape().iter().map(|&size| Cut::whole(size)).collect();
+        for (axis, start, end, step) in bounds.cuts(input.rank())? {
+            cuts[axis] = Cut::new(input.shape()[axis], start, end, step)?;
+        }
+        one(cut(input, &cuts)?)
+    }
+}
+
+fn cut(input: &Tensor, cuts: &[Cut]) -> Result<Tensor> {
+    let whole = input.shape().iter().zip(cuts).all(|(&size, cut)| *cut == Cut::whole(size));
+    if whole {
+        return Ok(input.clone());
+    }
+    let shape: Vec<usize> = cuts.iter().map(|cut| cut.len).collect();
+    if shape.contains(&0) {
+        return strided(input, Walk { strides: vec![0; shape.len()], shape, start: 0 });
+    }
+    let along = strides(input.shape());
+    // A step beyond the dimension takes one index only; its stride is never used.
+    let stride = |(cut, &stride): (&Cut, &usize)| {
+        isize::try_from(cut.step).unwrap_or(0).wrapping_mul(stride.cast_signed())
+    };
+    let walk = Walk {
+        shape,
+        strides: cuts.iter().zip(&along).map(stride).collect(),
+        start: cuts.iter().zip(&along).map(|(cut, stride)| cut.start * stride).sum(),
+    };
+    strided(input, walk)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_clamped_to_the_dimension() {
+        let indices = |start, end, step| {
+            let cut = Cut::new(5, start, end, step).unwrap();
+            let index = |i: usize| i64::try_from(cut.start).unwrap() + i64::try_from(i).unwrap() * cut.step;
+            (0..cut.len).map(index).collect::<Vec<_>>()
+        };
+        assert_eq!(indices(1, 3, 1), [1, 2]);
+        assert_eq!(indices(-2, i64::MAX, 1), [3, 4]);
+        assert_eq!(indices(0, 9, 2), [0, 2, 4]);
+        assert_eq!(indices(-1, i64::MIN, -1), [4, 3, 2, 1, 0]);
+        assert_eq!(indices(9, -6, -3), [4, 1]);
+        assert_eq!(indices(3, 1, 1), [] as [i64; 0]);
+        assert_eq!(indices(i64::MAX, i64::MAX, i64::MAX), [] as [i64; 0]);
+        assert_eq!(indices(0, i64::MAX, i64::MAX), [0]);
+        assert_eq!(indices(4, i64::MIN, i64::MIN), [4]);
+        assert_eq!(Cut::new(0, 0, 5, -1).unwrap().len, 0);
+        assert!(Cut::new(5, 0, 1, 0).is_err());
+    }
+
+    #[test]
+    fn a_list_of_sizes_is_sliced_where_symbols_are_too() {
+        let n = SymDim::Symbol("n".into());
+        let list = vec![n.clone(), SymDim::Known(3), SymDim::Known(4)];
+        let bounds = Bounds { starts: vec![0], ends: vec![-1], axes: None, steps: None };
+        assert_eq!(Slice::contents(&bounds, &list).unwrap(), [n, SymDim::Known(3)]);
+    }
+}

@@ -1,0 +1,124 @@
+//! `Split`, since opset 1: `split` as an attribute, an input since 13; `num_outputs` since 18. Without
+//! either, as many equal parts as the node has outputs.
+
+use crate::{
+    error::{OpError, Result},
+    graph::{Fact, SymDim},
+    onnx::NodeDef,
+    ops::{Facts, Inputs, Op, OpDef, Outputs, RunContext, boxed},
+    value::Value,
+};
+
+use super::{
+    kernels::{Walk, strided},
+    params::IntList,
+    shapes::{axis, sizes, strides},
+};
+
+pub(super) const OPS: &[OpDef] = &[OpDef::onnx("Split", 1, |node| boxed(Split::parse(node)?))];
+
+#[derive(Debug)]
+struct Split {
+    axis: i64,
+    sizes: IntList,
+    /// Number of parts where no sizes are given; the last may be smaller since opset 18.
+    parts: usize,
+}
+
+impl Split {
+    fn parse(node: &NodeDef<'_>) -> Result<Self> {
+        let parts = node.int("num_outputs")?.map(super::shapes::size).transpose()?;
+        Ok(Self {
+            axis: node.int_or("axis", 0)?,
+            sizes: IntList::parse(node, "split", 1, 13)?,
+            parts: parts.unwrap_or(node.output_count()),
+        })
+    }
+
+    /// The size of each part of a dimension of `whole`.
+    fn parts(&self, whole: usize, given: Option<Vec<i64>>) -> Result<Vec<usize>> {
+        if let Some(given) = given {
+            let parts = sizes(&given)?;
+            let sum = parts.iter().try_fold(0usize, |sum, &part| sum.checked_add(part));
+            return if sum == Some(whole) {
+                Ok(parts)
+            } else {
+                Err(OpError::invalid(format!("parts of {given:?} do not make up a dimension of {whole}")))
+            };
+        }
+        if self.parts == 0 || self.parts > whole.max(1) {
+            return Err(OpError::invalid(format!(
+                "a dimension of {whole} cannot be split into {} parts",
+                self.parts
+            )));
+        }
+        let size = whole.div_ceil(self.parts);
+        let begin = |i: usize| (i * size).min(whole);
+        Ok((0..self.parts).map(|i| begin(i + 1) - begin(i)).collect())
+    }
+}
+
+impl Op for Split {
+    fn infer(&self, inputs: &Facts<'_>, outputs: usize) -> Result<Vec<Fact>> {
+        let elem = inputs.elem(0);
+        let Some(shape) = inputs.shape(0) else { return Ok(vec![Fact::tensor(elem, None); outputs]) };
+        let axis = axis(self.axis, shape.len())?;
+        let given = match self.sizes.known(inputs) {
+            super::params::Known::Given(list) => Some(Some(list)),
+            super::params::Known::LeftOut => Some(None),
+            super::params::Known::Later => None,
+        };
+        let parts = match (given, shape[axis].known()) {
+            (Some(given), Some(whole)) => Some(self.parts(whole, given)?),
+            (Some(Some(given)), None) => Some(sizes(&given)?),
+            _ => None,
+        };
+        let fact = |i: usize| {
+            let mut shape = shape.clone();
+            let part = parts.as_ref().and_then(|parts| parts.get(i));
+            shape[axis] = part.map_or(SymDim::Unknown, |&part| SymDim::Known(part));
+            Fact::tensor(elem, Some(shape))
+        };
+        Ok((0..outputs).map(fact).collect())
+    }
+
+    fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
+        let input = inputs.tensor(0)?;
+        let axis = axis(self.axis, input.rank())?;
+        let parts = self.parts(input.shape()[axis], self.sizes.get(&inputs)?)?;
+        let strides = strides(input.shape());
+        let mut start = 0;
+        let mut outputs = Outputs::with_capacity(parts.len());
+        for part in parts {
+            let mut shape = input.shape().to_vec();
+            shape[axis] = part;
+            let walk = Walk {
+                shape,
+                strides: strides.iter().map(|stride| stride.cast_signed()).collect(),
+                start: start * strides[axis],
+            };
+            outputs.push(Value::Tensor(strided(input, walk)?));
+            start += part;
+        }
+        Ok(outputs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_make_up_the_whole() {
+        let split = |parts| Split { axis: 0, sizes: IntList::Input(1), parts };
+        assert_eq!(split(3).parts(7, None).unwrap(), [3, 3, 1]);
+        assert_eq!(split(2).parts(6, None).unwrap(), [3, 3]);
+        assert_eq!(split(1).parts(0, None).unwrap(), [0]);
+        assert_eq!(split(0).parts(5, Some(vec![2, 0, 3])).unwrap(), [2, 0, 3]);
+        assert!(split(0).parts(5, Some(vec![2, 2])).is_err());
+        assert!(split(0).parts(5, Some(vec![6, -1])).is_err());
+        assert!(split(0).parts(5, Some(vec![i64::MAX, i64::MAX, i64::MAX])).is_err());
+        assert!(split(usize::MAX).parts(5, None).is_err());
+        assert!(split(0).parts(5, None).is_err());
+    }
+}

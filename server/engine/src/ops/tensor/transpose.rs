@@ -1,0 +1,97 @@
+//! `Transpose`, since opset 1: dimensions in another order, the reverse one by default.
+//!
+//! The result is compact: its readers walk it many times, the copy happens once.
+
+use crate::{
+    error::{OpError, Result},
+    graph::Fact,
+    ops::{Facts, Inputs, Op, OpDef, Outputs, RunContext, boxed, one},
+    value::Tensor,
+};
+
+use super::{
+    kernels::{Walk, strided},
+    shapes::{self, one_fact, strides},
+};
+
+pub(super) const OPS: &[OpDef] =
+    &[OpDef::onnx("Transpose", 1, |node| boxed(Transpose { order: node.ints("perm")? }))];
+
+#[derive(Debug)]
+struct Transpose {
+    /// The input's dimension for each of the output's; `None` reverses them.
+    order: Option<Vec<i64>>,
+}
+
+impl Transpose {
+    fn order(&self, rank: usize) -> Result<Vec<usize>> {
+        let Some(order) = &self.order else { return Ok((0..rank).rev().collect()) };
+        if order.len() != rank {
+            return Err(OpError::invalid(format!(
+                "attribute 'perm' names {} dimensions of a tensor of {rank}",
+                order.len()
+            )));
+        }
+        shapes::axes(order, rank)
+    }
+}
+
+impl Op for Transpose {
+    fn infer(&self, inputs: &Facts<'_>, _outputs: usize) -> Result<Vec<Fact>> {
+        let Some(shape) = inputs.shape(0) else { return one_fact(inputs.elem(0), None) };
+        let order = self.order(shape.len())?;
+        one_fact(inputs.elem(0), Some(order.iter().map(|&i| shape[i].clone()).collect()))
+    }
+
+    fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
+        let input = inputs.tensor(0)?;
+        one(permuted(input, &self.order(input.rank())?)?)
+    }
+}
+
+/// `tensor` with its dimensions in `order`, which names each once.
+pub(super) fn permuted(tensor: &Tensor, order: &[usize]) -> Result<Tensor> {
+    let (dims, strides) = (tensor.shape(), strides(tensor.shape()));
+    let shape: Vec<usize> = order.iter().map(|&i| dims[i]).collect();
+    // Where only dimensions of size 1 move, the elements stay in order.
+    let moving: Vec<usize> = order.iter().copied().filter(|&i| dims[i] != 1).collect();
+    if moving.is_sorted() {
+        return tensor.reshape(shape);
+    }
+    let strides = order.iter().map(|&i| strides[i].cast_signed()).collect();
+    strided(tensor, Walk { shape, strides, start: 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn a_transpose_undone_is_the_identity(
+            dims in proptest::collection::vec(1usize..9, 4),
+            order in Just(vec![0usize, 1, 2, 3]).prop_shuffle(),
+        ) {
+            let len: usize = dims.iter().product();
+            let data: Vec<f32> = (0u16..).take(len).map(f32::from).collect();
+            let tensor = Tensor::from_vec(dims, data.clone()).unwrap();
+            let mut back = vec![0; 4];
+            order.iter().enumerate().for_each(|(i, &from)| back[from] = i);
+            let again = permuted(&permuted(&tensor, &order).unwrap(), &back).unwrap();
+            prop_assert_eq!(again.shape(), tensor.shape());
+            prop_assert_eq!(again.to_vec::<f32>().unwrap(), data);
+        }
+    }
+
+    #[test]
+    fn an_order_must_name_every_dimension_once() {
+        let order = |order: &[i64]| Transpose { order: Some(order.to_vec()) }.order(2);
+        assert!(order(&[1, 0]).is_ok());
+        assert!(order(&[0, 0]).is_err());
+        assert!(order(&[0]).is_err());
+        assert!(order(&[0, 2]).is_err());
+    }
+}

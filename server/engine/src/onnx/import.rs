@@ -197,9 +197,7 @@ impl<'a> Importer<'a> {
                 state.captured.push(name.to_owned());
                 Ok(id)
             }
-            None => {
-                Err(OpError::invalid(format!("value '{name}' is used but never made")))
-            }
+            None => Err(OpError::invalid(format!("value '{name}' is used but never made"))),
         }
     }
 

@@ -5,7 +5,7 @@ use crate::{
     graph::{Fact, SymDim, SymShape},
     onnx::NodeDef,
     ops::{Facts, Inputs, Op, OpDef, Outputs, RunContext, boxed, one},
-    value::Tensor,
+    value::{ElemType, Tensor},
 };
 
 use super::{
@@ -37,9 +37,7 @@ impl Concat {
             }
             for (i, (dim, other)) in dims.iter_mut().zip(shape.iter()).enumerate() {
                 *dim = match (&*dim, other) {
-                    (SymDim::Known(a), SymDim::Known(b)) if i == axis => {
-                        SymDim::Known(a.saturating_add(*b))
-                    }
+                    (SymDim::Known(a), SymDim::Known(b)) if i == axis => SymDim::Known(a.saturating_add(*b)),
                     _ if i == axis => SymDim::Unknown,
                     (SymDim::Known(a), SymDim::Known(b)) if a != b => return Err(misfit()),
                     (SymDim::Known(_), _) => continue,
@@ -66,10 +64,10 @@ fn misfit() -> OpError {
 impl Op for Concat {
     fn infer(&self, inputs: &Facts<'_>, _outputs: usize) -> Result<Vec<Fact>> {
         let elem = inputs.iter().find_map(|fact| fact?.elem);
-        if elem == Some(crate::value::ElemType::I64) {
-            if let Some(contents) = Self::contents(inputs) {
-                return Ok(vec![describes(contents, false)]);
-            }
+        if elem == Some(ElemType::I64)
+            && let Some(contents) = Self::contents(inputs)
+        {
+            return Ok(vec![describes(contents, false)]);
         }
         Ok(vec![Fact::tensor(elem, self.dims(inputs)?)])
     }

@@ -63,7 +63,9 @@ impl Op for Tile {
     fn infer(&self, inputs: &Facts<'_>, _outputs: usize) -> Result<Vec<Fact>> {
         let repeats = contents(inputs.get(1));
         let dims = inputs.shape(0).map(|shape| match repeats {
-            Some(repeats) if repeats.len() == shape.len() => shape.iter().zip(&repeats).map(tiled_dim).collect(),
+            Some(repeats) if repeats.len() == shape.len() => {
+                shape.iter().zip(&repeats).map(tiled_dim).collect()
+            }
             _ => unknown(shape.len()),
         });
         one_fact(inputs.elem(0), dims)

@@ -82,7 +82,10 @@ mod tests {
         let rows = gather(&data, &tensor(&[2], &[1, -2]), 0).unwrap();
         assert_eq!(rows.to_vec::<i64>().unwrap(), [4, 5, 6, 1, 2, 3]);
         let columns = gather(&data, &tensor(&[1, 2], &[2, 0]), 1).unwrap();
-        assert_eq!((columns.shape()[..].to_vec(), columns.to_vec::<i64>().unwrap()), (vec![2, 1, 2], vec![3, 1, 6, 4]));
+        assert_eq!(
+            (columns.shape()[..].to_vec(), columns.to_vec::<i64>().unwrap()),
+            (vec![2, 1, 2], vec![3, 1, 6, 4])
+        );
         assert_eq!(gather(&data, &tensor(&[], &[2]), 1).unwrap().to_vec::<i64>().unwrap(), [3, 6]);
     }
 

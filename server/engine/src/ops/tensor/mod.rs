@@ -1,41 +1,63 @@
 //! Shapes and places: what moves, selects, joins or makes elements without computing with them.
 
+mod compress;
 mod concat;
 mod constant;
+mod crop_pad;
+mod depth_space;
 mod expand;
 mod gather;
+mod gather_elements;
 mod identity;
 mod kernels;
+mod nms;
 mod non_zero;
 mod one_hot;
 mod pad;
 mod params;
 mod range;
 mod reshape;
+mod resize;
+mod reverse_sequence;
+mod scatter;
 mod shape;
 mod shapes;
 mod slice;
 mod split;
 mod squeeze;
+mod top_k;
 mod transpose;
+mod trilu;
+mod unique;
 
 use super::OpDef;
 
 /// The family's operators, file by file.
 pub(super) const OPS: &[&[OpDef]] = &[
+    compress::OPS,
     concat::OPS,
     constant::OPS,
+    crop_pad::OPS,
+    depth_space::OPS,
     expand::OPS,
     gather::OPS,
+    gather_elements::OPS,
     identity::OPS,
+    nms::OPS,
     non_zero::OPS,
     one_hot::OPS,
     pad::OPS,
     range::OPS,
     reshape::OPS,
+    resize::OPS,
+    reverse_sequence::OPS,
+    scatter::OPS,
     shape::OPS,
     slice::OPS,
     split::OPS,
     squeeze::OPS,
+    top_k::OPS,
     transpose::OPS,
+    trilu::OPS,
+    unique::OPS,
 ];

@@ -78,7 +78,8 @@ struct Sides {
 impl Sides {
     /// The size of a dimension of `size` with them.
     fn padded(self, size: usize) -> Result<usize> {
-        let sum = i64::try_from(size).ok().and_then(|size| size.checked_add(self.before)?.checked_add(self.after));
+        let sum =
+            i64::try_from(size).ok().and_then(|size| size.checked_add(self.before)?.checked_add(self.after));
         sum.and_then(|size| usize::try_from(size).ok()).ok_or_else(|| {
             OpError::invalid(format!(
                 "a dimension of {size} cannot be padded by {} and {}",
@@ -144,7 +145,8 @@ impl Op for Pad {
         let elem = inputs.elem(0);
         let Some(shape) = inputs.shape(0) else { return one_fact(elem, None) };
         let all = || (0i64..).take(shape.len()).collect();
-        let (Some(pads), Some(named)) = (self.pads.known(inputs).or(Vec::new), self.axes.known(inputs).or(all))
+        let (Some(pads), Some(named)) =
+            (self.pads.known(inputs).or(Vec::new), self.axes.known(inputs).or(all))
         else {
             return one_fact(elem, Some(unknown(shape.len())));
         };

@@ -51,9 +51,9 @@ impl IntList {
         match self {
             Self::Fixed(Some(list)) => Known::Given(list.clone()),
             Self::Fixed(None) => Known::LeftOut,
-            Self::Input(i) => facts.get(*i).map_or(Known::LeftOut, |fact| {
-                fact.constant_ints().map_or(Known::Later, Known::Given)
-            }),
+            Self::Input(i) => facts
+                .get(*i)
+                .map_or(Known::LeftOut, |fact| fact.constant_ints().map_or(Known::Later, Known::Given)),
         }
     }
 }

@@ -56,7 +56,9 @@ fn range<T: Element + Copy>(
 fn length(start: f64, limit: f64, delta: f64) -> Result<usize> {
     let len = ((limit - start) / delta).ceil();
     if delta == 0.0 || len.is_nan() {
-        return Err(OpError::invalid(format!("a range from {start} to {limit} in steps of {delta} has no end")));
+        return Err(OpError::invalid(format!(
+            "a range from {start} to {limit} in steps of {delta} has no end"
+        )));
     }
     Ok(len.max(0.0) as usize)
 }

@@ -31,16 +31,12 @@ struct Reshape {
 
 impl Reshape {
     fn parse(node: &NodeDef<'_>) -> Result<Self> {
-        Ok(Self {
-            shape: IntList::parse(node, "shape", 1, 5)?,
-            allow_zero: node.flag("allowzero", false)?,
-        })
+        Ok(Self { shape: IntList::parse(node, "shape", 1, 5)?, allow_zero: node.flag("allowzero", false)? })
     }
 
     /// The shape that `target` asks for.
     fn resolve(&self, input: &[usize], target: &[i64]) -> Result<Shape> {
-        let misfit =
-            || OpError::invalid(format!("cannot reshape {} to {target:?}", Shape::new(input)));
+        let misfit = || OpError::invalid(format!("cannot reshape {} to {target:?}", Shape::new(input)));
         let mut shape = Vec::with_capacity(target.len());
         let mut free = None;
         for (i, &dim) in target.iter().enumerate() {
@@ -116,10 +112,7 @@ fn target(value: i64) -> Target {
 }
 
 /// The product of `all` divided by that of `rest`, where it is one known or symbolic size.
-fn quotient<'a>(
-    all: impl Iterator<Item = &'a SymDim>,
-    rest: impl Iterator<Item = &'a SymDim>,
-) -> SymDim {
+fn quotient<'a>(all: impl Iterator<Item = &'a SymDim>, rest: impl Iterator<Item = &'a SymDim>) -> SymDim {
     let (Some(mut all), Some(rest)) = (Product::of(all), Product::of(rest)) else { return SymDim::Unknown };
     for symbol in rest.symbols {
         let Some(place) = all.symbols.iter().position(|own| *own == symbol) else { return SymDim::Unknown };

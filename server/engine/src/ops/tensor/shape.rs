@@ -10,10 +10,8 @@ use crate::{
 
 use super::shapes::describes;
 
-pub(super) const OPS: &[OpDef] = &[
-    OpDef::onnx("Shape", 1, |node| boxed(Shape::parse(node)?)),
-    OpDef::onnx("Size", 1, |_| boxed(Size)),
-];
+pub(super) const OPS: &[OpDef] =
+    &[OpDef::onnx("Shape", 1, |node| boxed(Shape::parse(node)?)), OpDef::onnx("Size", 1, |_| boxed(Size))];
 
 #[derive(Debug)]
 struct Shape {

@@ -42,6 +42,9 @@ impl Cut {
         if step == 0 {
             return Err(OpError::invalid("a step of a slice must not be 0"));
         }
+        if size == 0 {
+            return Ok(Self { start: 0, step, len: 0 });
+        }
         let signed = i64::try_from(size).unwrap_or(i64::MAX);
         let bound = |value: i64, low: i64, high: i64| {
             let value = if value < 0 { value.saturating_add(signed) } else { value };
@@ -71,7 +74,8 @@ impl Bounds {
     /// Dimension, start, end and step of each cut.
     fn cuts(&self, rank: usize) -> Result<Vec<(usize, i64, i64, i64)>> {
         let count = self.starts.len();
-        let lengths = [Some(self.ends.len()), self.axes.as_ref().map(Vec::len), self.steps.as_ref().map(Vec::len)];
+        let lengths =
+            [Some(self.ends.len()), self.axes.as_ref().map(Vec::len), self.steps.as_ref().map(Vec::len)];
         if count > rank || lengths.into_iter().flatten().any(|len| len != count) {
             return Err(OpError::invalid(format!(
                 "starts, ends, axes and steps must be of one length of at most {rank}"
@@ -143,10 +147,9 @@ impl Op for Slice {
         };
         if let (Some(list), [_], Some(ElemType::I64)) =
             (inputs.get(0).and_then(|fact| fact.dims.as_ref()), shape.as_slice(), elem)
+            && let Some(contents) = Self::contents(&bounds, list)
         {
-            if let Some(contents) = Self::contents(&bounds, list) {
-                return Ok(vec![describes(contents, false)]);
-            }
+            return Ok(vec![describes(contents, false)]);
         }
         one_fact(elem, Some(Self::dims(&bounds, shape)?))
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     error::{OpError, Result},
-    value::{Tensor, checked_len, dispatch},
+    value::{Element, Tensor, checked_len, dispatch},
 };
 
 /// The tensor of `shape` that consists of the runs of `block` elements that begin at `starts`.
@@ -15,22 +15,26 @@ pub(in crate::ops::tensor) fn take_blocks(
     block: usize,
     shape: Vec<usize>,
 ) -> Result<Tensor> {
-    let outside = || OpError::invalid("a copy reads outside its tensor");
     dispatch!(tensor.elem(), Any, T => {
-        let source = tensor.view::<T>()?;
         let mut out: Vec<T> = Vec::with_capacity(checked_len::<T>(&shape)?);
-        if block == 1 {
-            for &start in starts {
-                out.push(source.get(start).ok_or_else(outside)?.clone());
-            }
-        } else if block > 1 {
-            for &start in starts {
-                let end = start.checked_add(block).ok_or_else(outside)?;
-                out.extend_from_slice(source.get(start..end).ok_or_else(outside)?);
-            }
-        }
+        push_blocks(&tensor.view::<T>()?, starts, block, &mut out)?;
         Tensor::from_vec(shape, out)
     })
+}
+
+fn push_blocks<T: Element>(source: &[T], starts: &[usize], block: usize, out: &mut Vec<T>) -> Result<()> {
+    let outside = || OpError::invalid("a copy reads outside its tensor");
+    if block == 1 {
+        for &start in starts {
+            out.push(source.get(start).ok_or_else(outside)?.clone());
+        }
+    } else if block > 1 {
+        for &start in starts {
+            let end = start.checked_add(block).ok_or_else(outside)?;
+            out.extend_from_slice(source.get(start..end).ok_or_else(outside)?);
+        }
+    }
+    Ok(())
 }
 
 /// The tensors one after another along dimension `axis`; `shape` is the result's.

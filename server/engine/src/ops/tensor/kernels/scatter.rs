@@ -50,7 +50,7 @@ pub(in crate::ops::tensor) fn scatter(
 ) -> Result<Tensor> {
     let elem = data.elem();
     if reduction == Reduction::Replace {
-        return dispatch!(elem, Any, T => write::<T>(data, starts, block, updates, |old, new| *old = new.clone()));
+        return dispatch!(elem, Any, T => write::<T>(data, starts, block, updates, T::clone_from));
     }
     if elem == Bool::ELEM {
         return write::<Bool>(data, starts, block, updates, |old, new| *old = old.combine(*new, reduction));

@@ -95,8 +95,7 @@ fn merged(walk: &Walk) -> Vec<Axis> {
 /// The innermost dimensions as a tile, and those around it.
 fn split(mut axes: Vec<Axis>) -> (Vec<Axis>, Tile) {
     let (columns, column_stride) = axes.pop().unwrap_or((1, 1));
-    let (rows, row_stride) =
-        if column_stride == 1 { (1, 0) } else { axes.pop().unwrap_or((1, 0)) };
+    let (rows, row_stride) = if column_stride == 1 { (1, 0) } else { axes.pop().unwrap_or((1, 0)) };
     (axes, Tile { rows, row_stride, columns, column_stride })
 }
 
@@ -197,8 +196,7 @@ mod tests {
 
     fn walks() -> impl Strategy<Value = Walk> {
         proptest::collection::vec((1usize..40, -3isize..50), 0..4).prop_map(|axes| {
-            let back: isize =
-                axes.iter().map(|&(dim, stride)| (dim - 1).cast_signed() * stride.min(0)).sum();
+            let back: isize = axes.iter().map(|&(dim, stride)| (dim - 1).cast_signed() * stride.min(0)).sum();
             Walk {
                 shape: axes.iter().map(|axis| axis.0).collect(),
                 strides: axes.iter().map(|axis| axis.1).collect(),

@@ -23,7 +23,7 @@ pub(crate) struct OnnxModel {
 impl OnnxModel {
     pub(crate) fn new(plan: Plan) -> Result<Self> {
         let inputs = plan.inputs().map(spec).collect::<Result<Vec<_>>>()?;
-        let outputs = plan.outputs().map(spec).collect::<Result<Vec<_>>>()?;
+        let outputs = plan.outputs().map(output_specs).collect::<Result<Vec<_>>>()?.concat();
         let max_batch_size = usize::from(takes_batches(&inputs, &outputs));
         Ok(Self { plan: Arc::new(plan), spec: ModelSpec { inputs, outputs, max_batch_size } })
     }
@@ -47,6 +47,14 @@ impl Model for OnnxModel {
     fn memory(&self) -> Vec<MemoryUse> {
         vec![MemoryUse { placement: Placement::default(), bytes: self.plan.constant_bytes() as u64 }]
     }
+}
+
+/// The wire's outputs of a graph's output: one, or for a sequence of maps its keys and its values.
+fn output_specs(info: &ValueInfo) -> Result<Vec<TensorSpec>> {
+    let Some(keys) = info.fact.map_keys else { return Ok(vec![spec(info)?]) };
+    let values = TensorSpec { name: format!("{}_values", info.name), ..spec(info)? };
+    let keys = TensorSpec { name: format!("{}_keys", info.name), dtype: keys.wire(), ..values.clone() };
+    Ok(vec![keys, values])
 }
 
 fn spec(info: &ValueInfo) -> Result<TensorSpec> {

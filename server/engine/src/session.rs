@@ -3,7 +3,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use girandole_core::{Batch, BatchOutputs, Error, Reply, Result, Session};
@@ -15,24 +15,27 @@ use crate::{
     value::{Value, from_parts, to_wire},
 };
 
+/// After which a batch is given up, so that no model holds its instance for ever.
+const LONGEST_RUN: Duration = Duration::from_secs(60);
+
 /// One stream of execution over a plan.
 #[derive(Debug)]
 pub(crate) struct OnnxSession {
     plan: Arc<Plan>,
     pool: CpuPool,
-    context: RunContext,
 }
 
 impl OnnxSession {
     pub(crate) fn new(plan: Arc<Plan>, threads: usize) -> Result<Self> {
-        Ok(Self { plan, pool: CpuPool::new(threads)?, context: RunContext::default() })
+        Ok(Self { plan, pool: CpuPool::new(threads)? })
     }
 
     fn execute(&self, batch: &Batch) -> Result<BatchOutputs> {
         let begin = Instant::now();
         let inputs = self.gather(batch)?;
         let gathered = Instant::now();
-        let values = self.plan.run(inputs, &self.context).map_err(|error| error.at("model"))?;
+        let values =
+            self.plan.run(inputs, &RunContext::within(LONGEST_RUN)).map_err(|error| error.at("model"))?;
         let ran = Instant::now();
         let tensors = batch.outputs.iter().map(|&index| hand_out(&values, index)).collect::<Result<_>>()?;
         Ok(BatchOutputs {
@@ -63,8 +66,21 @@ impl Session for OnnxSession {
     }
 }
 
+/// The wire's output `index`; a sequence of maps stands for two, its keys and its values.
 fn hand_out(values: &[Value], index: usize) -> Result<girandole_core::Tensor> {
-    let value =
-        values.get(index).ok_or_else(|| Error::internal(format!("the model has no output {index}")))?;
-    value.tensor().and_then(to_wire).map_err(|error| error.at(format_args!("output {index}")))
+    let mut left = index;
+    for value in values {
+        match (value, left) {
+            (Value::Maps(maps), 0) => return wire(maps.keys_by_row(), index),
+            (Value::Maps(maps), 1) => return wire(Ok(maps.values.clone()), index),
+            (Value::Maps(_), _) => left -= 2,
+            (value, 0) => return wire(value.tensor().cloned(), index),
+            _ => left -= 1,
+        }
+    }
+    Err(Error::internal(format!("the model has no output {index}")))
+}
+
+fn wire(tensor: crate::error::Result<crate::value::Tensor>, index: usize) -> Result<girandole_core::Tensor> {
+    tensor.and_then(|tensor| to_wire(&tensor)).map_err(|error| error.at(format_args!("output {index}")))
 }

@@ -7,11 +7,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use girandole_engine::{onnx, ops::RunContext, plan::Plan, value::Value};
-use girandole_proto::onnx::TensorProto;
+use girandole_engine::{onnx, ops::RunContext, plan::Plan};
+use girandole_proto::onnx::ModelProto;
 use prost::Message;
 
-use crate::compare::compare;
+use crate::{
+    compare::compare,
+    data::{self, Types},
+};
 
 /// How a case ended when it did not pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,17 +60,19 @@ pub fn run(folder: &Path) -> Result<(), Failure> {
 
 fn check(folder: &Path) -> Result<(), Failure> {
     let bytes = fs::read(folder.join("model.onnx")).map_err(|error| Failure::Error(error.to_string()))?;
-    let file =
-        onnx::import(Bytes::from(bytes), Some(folder)).map_err(|error| load_failure(error.message()))?;
+    let bytes = Bytes::from(bytes);
+    let model = ModelProto::decode(bytes.clone()).map_err(|error| Failure::Error(error.to_string()))?;
+    let file = onnx::import(bytes, Some(folder)).map_err(|error| load_failure(error.message()))?;
     let plan = Plan::new(file.graph).map_err(|error| load_failure(&error.to_string()))?;
     let sets = data_sets(folder);
     if sets.is_empty() {
         return Err(Failure::Error("the case has no data".into()));
     }
-    sets.iter().try_for_each(|set| check_set(&plan, set))
+    let types = Types::of(&model);
+    sets.iter().try_for_each(|set| check_set(&plan, &types, set))
 }
 
-fn load_failure(message: &str) -> Failure {
+pub(crate) fn load_failure(message: &str) -> Failure {
     if message.contains("not supported") || message.contains("is unknown") {
         Failure::Unsupported(message.to_owned())
     } else {
@@ -75,9 +80,9 @@ fn load_failure(message: &str) -> Failure {
     }
 }
 
-fn check_set(plan: &Plan, set: &Path) -> Result<(), Failure> {
-    let inputs = values(set, "input")?;
-    let expected = values(set, "output")?;
+fn check_set(plan: &Plan, types: &Types, set: &Path) -> Result<(), Failure> {
+    let inputs = data::values(set, "input", &types.inputs)?;
+    let expected = data::values(set, "output", &types.outputs)?;
     let outputs =
         plan.run(inputs, &RunContext::default()).map_err(|error| Failure::Error(error.to_string()))?;
     if outputs.len() != expected.len() {
@@ -91,18 +96,4 @@ fn check_set(plan: &Plan, set: &Path) -> Result<(), Failure> {
 
 fn data_sets(folder: &Path) -> Vec<PathBuf> {
     (0..).map(|i| folder.join(format!("test_data_set_{i}"))).take_while(|set| set.is_dir()).collect()
-}
-
-fn values(set: &Path, kind: &str) -> Result<Vec<Value>, Failure> {
-    let files = (0..).map(|i| set.join(format!("{kind}_{i}.pb"))).take_while(|file| file.is_file());
-    files.map(|file| value(&file)).collect()
-}
-
-fn value(file: &Path) -> Result<Value, Failure> {
-    let bytes = fs::read(file).map_err(|error| Failure::Error(error.to_string()))?;
-    let tensor = TensorProto::decode(Bytes::from(bytes))
-        .map_err(|_| Failure::Unsupported("data that is no tensor is not supported by this suite".into()))?;
-    onnx::tensor_from_proto(&tensor, None)
-        .map(Value::Tensor)
-        .map_err(|error| load_failure(&error.to_string()))
 }

@@ -5,6 +5,7 @@
 
 pub mod case;
 pub mod compare;
+mod data;
 pub mod expected;
 
 use std::{

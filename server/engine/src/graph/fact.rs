@@ -59,6 +59,9 @@ pub struct Fact {
     pub dims: Option<SymShape>,
     /// The contents, where the model fixes them.
     pub constant: Option<Value>,
+    /// The type of the keys of a sequence of maps; `elem` and `shape` are then those of its values,
+    /// `[rows, K]`.
+    pub map_keys: Option<ElemType>,
 }
 
 impl Fact {
@@ -107,6 +110,33 @@ impl Fact {
         self.shape.as_ref()?.iter().map(SymDim::known).collect()
     }
 
+    /// This fact without the contents.
+    #[must_use]
+    pub fn without_constant(&self) -> Self {
+        Self { constant: None, dims: None, ..self.clone() }
+    }
+
+    /// Only what kind of value it is.
+    #[must_use]
+    pub fn of_any_shape(&self) -> Self {
+        Self { elem: self.elem, map_keys: self.map_keys, ..Self::default() }
+    }
+
+    /// What holds for a value of which either fact holds.
+    #[must_use]
+    pub fn common(&self, other: &Self) -> Self {
+        let shape = match (&self.shape, &other.shape) {
+            (Some(own), Some(others)) if own.len() == others.len() => {
+                let both = own.iter().zip(others);
+                Some(both.map(|(a, b)| if a == b { a.clone() } else { SymDim::Unknown }).collect())
+            }
+            _ => None,
+        };
+        let elem = self.elem.filter(|_| self.elem == other.elem);
+        let map_keys = self.map_keys.filter(|_| self.map_keys == other.map_keys);
+        Self { elem, shape, map_keys, ..Self::default() }
+    }
+
     /// This fact with what `other` knows beyond it.
     #[must_use]
     pub fn or(self, other: &Self) -> Self {
@@ -122,6 +152,7 @@ impl Fact {
             shape,
             dims: self.dims.or_else(|| other.dims.clone()),
             constant: self.constant.or_else(|| other.constant.clone()),
+            map_keys: self.map_keys.or(other.map_keys),
         }
     }
 }

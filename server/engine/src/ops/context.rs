@@ -1,5 +1,8 @@
 //! What an operator gets when it infers and when it runs.
 
+use std::time::{Duration, Instant};
+
+use girandole_core::{Error, ErrorCode};
 use smallvec::{SmallVec, smallvec};
 
 use crate::{
@@ -132,15 +135,49 @@ pub fn one(tensor: Tensor) -> Result<Outputs> {
     Ok(smallvec![Value::Tensor(tensor)])
 }
 
-/// What belongs to one run: limits on what a model may do.
+/// What belongs to one run: limits on what a model may do, so that no model file runs for ever.
 #[derive(Clone, Debug)]
 pub struct RunContext {
     /// The most iterations of one loop.
     pub max_iterations: u64,
+    /// When the run is given up; checked before every step and iteration. `None` is never.
+    pub deadline: Option<Instant>,
+}
+
+impl RunContext {
+    /// A run that is given up after `limit` from now.
+    pub fn within(limit: Duration) -> Self {
+        Self { deadline: Instant::now().checked_add(limit), ..Self::default() }
+    }
+
+    /// Whether the run may go on.
+    ///
+    /// # Errors
+    /// `DeadlineExceeded` after the deadline.
+    pub fn check(&self) -> Result<()> {
+        match self.deadline {
+            Some(deadline) if Instant::now() >= deadline => Err(OpError::Placed(Error::new(
+                ErrorCode::DeadlineExceeded,
+                "the run took longer than this server allows",
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a loop may begin iteration `done`, counted from 0.
+    ///
+    /// # Errors
+    /// `Invalid` beyond [`Self::max_iterations`]; as [`Self::check`].
+    pub fn check_iteration(&self, done: u64) -> Result<()> {
+        if done >= self.max_iterations {
+            return Err(OpError::invalid(format!("a loop ran for {done} iterations, the most allowed")));
+        }
+        self.check()
+    }
 }
 
 impl Default for RunContext {
     fn default() -> Self {
-        Self { max_iterations: 10_000_000 }
+        Self { max_iterations: 10_000_000, deadline: None }
     }
 }

@@ -1,5 +1,7 @@
 //! Infers facts along the graph and folds constants on the way: a pure node of constant inputs runs now.
 
+use std::time::Duration;
+
 use crate::{
     error::Result,
     graph::{Fact, Graph, Node},
@@ -9,6 +11,9 @@ use crate::{
 
 /// The most bytes that folding may add to a model; a larger result is made again in each run instead.
 const MAX_FOLDED_BYTES: usize = 64 << 20;
+
+/// The longest that one node may take to fold; a longer one runs in each run instead.
+const MAX_FOLDING: Duration = Duration::from_secs(2);
 
 /// Fills in the facts of every value that a node makes.
 pub(super) fn run(graph: &mut Graph) -> Result<()> {
@@ -48,7 +53,7 @@ fn fold(node: &Node, facts: &Facts<'_>) -> Option<Vec<Fact>> {
             _ => return None,
         }
     }
-    let outputs = node.op.eval(Inputs::new(values), &RunContext::default()).ok()?;
+    let outputs = node.op.eval(Inputs::new(values), &RunContext::within(MAX_FOLDING)).ok()?;
     let small = outputs.iter().all(|value| match value {
         Value::Tensor(tensor) => tensor.bytes() <= MAX_FOLDED_BYTES,
         _ => true,

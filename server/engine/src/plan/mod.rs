@@ -72,6 +72,7 @@ impl Plan {
             }
         }
         for step in &self.steps {
+            run.check()?;
             step.run(self, &mut slots, run).map_err(|error| error.at(&step.node.name))?;
         }
         self.outputs.iter().map(|&source| self.take(source, &mut slots)).map(required).collect()

@@ -40,6 +40,23 @@ pub struct Maps {
     pub values: Tensor,
 }
 
+impl Maps {
+    /// The keys once for each row, `[rows, K]`.
+    ///
+    /// # Errors
+    /// `TooLarge` where that is.
+    pub fn keys_by_row(&self) -> Result<Tensor> {
+        let shape = self.values.shape().clone();
+        let rows = shape.first().copied().unwrap_or(0);
+        dispatch!(self.keys.elem(), Any, T => {
+            checked_len::<T>(&shape)?;
+            let keys = self.keys.view::<T>()?;
+            let all = std::iter::repeat_n(&keys[..], rows).flatten().cloned().collect();
+            Tensor::from_vec(shape, all)
+        })
+    }
+}
+
 impl Value {
     /// The tensor in it.
     ///
@@ -52,7 +69,8 @@ impl Value {
         }
     }
 
-    const fn kind(&self) -> &'static str {
+    /// What it is, for messages.
+    pub const fn kind(&self) -> &'static str {
         match self {
             Self::Tensor(_) => "a tensor",
             Self::Sequence(_) => "a sequence",

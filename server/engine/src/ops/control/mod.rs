@@ -1,6 +1,14 @@
 //! Control flow, sequences and optionals.
 
+mod body;
+mod branch;
+mod loops;
+mod optional;
+mod scan;
+mod sequence;
+mod stack;
+
 use super::OpDef;
 
 /// The family's operators, file by file.
-pub(super) const OPS: &[&[OpDef]] = &[];
+pub(super) const OPS: &[&[OpDef]] = &[branch::OPS, loops::OPS, scan::OPS, sequence::OPS, optional::OPS];

@@ -20,9 +20,9 @@ pub(super) enum Labels {
 pub(super) enum Label {
     /// The label of this class.
     Class(usize),
-    /// "1" or 1, where the classes have no labels of their own.
+    /// The second of two strings, or 1.
     One,
-    /// "0" or 0.
+    /// The first of two strings, or 0.
     Zero,
 }
 
@@ -42,7 +42,7 @@ impl Labels {
         }
     }
 
-    const fn elem(&self) -> ElemType {
+    pub(super) const fn elem(&self) -> ElemType {
         match self {
             Self::Ints(_) => ElemType::I64,
             Self::Texts(_) => ElemType::String,
@@ -92,7 +92,9 @@ fn int(all: &[i64], label: Label) -> i64 {
 fn text(all: &[Text], label: Label) -> Text {
     match label {
         Label::Class(class) => all.get(class).cloned().unwrap_or_else(|| class.to_string().into()),
-        Label::One => Text::from_static(b"1"),
-        Label::Zero => Text::from_static(b"0"),
+        Label::One => all.get(1).cloned().unwrap_or_else(|| Text::from_static(b"1")),
+        Label::Zero => {
+            all.first().filter(|_| all.len() > 1).cloned().unwrap_or_else(|| Text::from_static(b"0"))
+        }
     }
 }

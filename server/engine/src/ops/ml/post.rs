@@ -47,17 +47,21 @@ impl PostTransform {
         }
     }
 
-    /// Transforms the scores of one row; a single score becomes two as `second` says, and is then transformed
-    /// by `LOGISTIC` only where it is a margin.
+    /// Transforms the scores of one row; a single score becomes two as `second` says. Of two scores made so,
+    /// only `LOGISTIC` transforms.
     pub(super) fn finish(self, scores: &mut Vec<f64>, second: Second) {
         if scores.len() != 1 {
             return self.apply(scores);
         }
         let score = scores[0];
         match (self, second) {
-            (Self::Probit, _) => scores[0] = probit(score),
+            (Self::Probit, Second::No) => scores[0] = probit(score),
+            // ONNX Runtime leaves the second place as it finds it.
+            (Self::Probit, _) => *scores = vec![probit(score), 0.0],
+            (Self::Logistic, Second::Complement | Second::Opposite) => {
+                *scores = vec![logistic(-score), logistic(score)];
+            }
             (_, Second::Complement) => *scores = vec![1.0 - score, score],
-            (Self::Logistic, Second::Opposite) => *scores = vec![logistic(-score), logistic(score)],
             (_, Second::Opposite) => *scores = vec![-score, score],
             (_, Second::No) => {}
         }
@@ -93,12 +97,13 @@ fn softmax_zero(scores: &mut [f64]) {
     scores.iter_mut().for_each(|v| *v /= sum);
 }
 
-/// Winitzki's approximation, which ONNX Runtime uses.
+/// Winitzki's approximation in `f32`, which is what ONNX Runtime computes.
+#[allow(clippy::cast_possible_truncation, clippy::approx_constant)]
 fn probit(value: f64) -> f64 {
-    const A: f64 = 0.147;
-    let x = 2.0 * value - 1.0;
+    const A: f32 = 0.147;
+    let x = 2.0 * value as f32 - 1.0;
     let log = ((1.0 - x) * (1.0 + x)).ln();
-    let v = 2.0 / (std::f64::consts::PI * A) + 0.5 * log;
-    let root = ((v * v - log / A).sqrt() - v).sqrt();
-    std::f64::consts::SQRT_2 * if x < 0.0 { -root } else { root }
+    let v = 2.0 / (3.14159 * A) + 0.5 * log;
+    let root = (-v + (v * v - 1.0 / A * log).sqrt()).sqrt();
+    f64::from(std::f32::consts::SQRT_2 * if x < 0.0 { -root } else { root })
 }

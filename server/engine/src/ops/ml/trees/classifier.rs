@@ -126,6 +126,11 @@ impl Rule {
             2 => self.two(scores[1].given, row),
             _ => (self.many(scores, row), Second::No),
         };
+        // A class that no tree scored counts nothing, base value or not.
+        if row.len() > 1 && (scores.len() == 2 || self.base.is_empty()) {
+            let unscored = row.iter_mut().zip(scores).filter(|(_, score)| !score.given);
+            unscored.for_each(|(value, _)| *value = 0.0);
+        }
         self.post.finish(row, second);
         label
     }
@@ -161,7 +166,10 @@ impl Rule {
             _ if !second_given => row.truncate(1),
             _ => {}
         }
-        self.decide(weight)
+        match self.decide(weight) {
+            (label, Second::No) if self.base.is_empty() && !second_given => (label, Second::Opposite),
+            decided => decided,
+        }
     }
 
     /// The label of a model of two classes by the weight of the positive one.

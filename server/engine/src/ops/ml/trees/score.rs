@@ -119,8 +119,11 @@ impl Regression {
             *out = T::of(value[0]);
             return;
         }
-        let mut row: Vec<f64> =
-            scores.iter().enumerate().map(|(i, s)| s.value.wide() / trees + base(i)).collect();
+        let mut row: Vec<f64> = scores
+            .iter()
+            .enumerate()
+            .map(|(i, s)| if s.given { s.value.wide() / trees + base(i) } else { 0.0 })
+            .collect();
         self.post.apply(&mut row);
         out.iter_mut().zip(row).for_each(|(out, value)| *out = T::of(value));
     }

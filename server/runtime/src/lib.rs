@@ -7,6 +7,7 @@ mod classification;
 pub mod config;
 pub mod instances;
 pub mod metrics;
+pub mod repository;
 pub mod routing;
 pub mod service;
 pub mod settings;

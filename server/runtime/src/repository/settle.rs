@@ -1,0 +1,99 @@
+//! When a version's directory is taken: when it brings digests to check it by, or when nothing in it changed
+//! for a settle time. Pure: time comes in from outside.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant, SystemTime},
+};
+
+use super::{FoundVersion, Listing, Stamps, listing::differ};
+
+/// Since when each version has looked as it does.
+#[derive(Debug)]
+pub struct Settling {
+    settle_time: Duration,
+    seen: HashMap<(String, u64), (Stamps, Instant)>,
+    first: bool,
+}
+
+impl Settling {
+    /// A version is complete when it did not change for `settle_time`.
+    pub fn new(settle_time: Duration) -> Self {
+        Self { settle_time, seen: HashMap::new(), first: true }
+    }
+
+    /// Marks in `listing` what may still be written, and says when to look again because of it.
+    ///
+    /// In the first listing ever, the files' own times tell what has been there for long, so that a start
+    /// does not wait. Later the clock of another machine may have set them, so only what was seen counts.
+    pub fn observe(&mut self, listing: &mut Listing, now: Instant, wall: SystemTime) -> Option<Duration> {
+        let mut before = std::mem::take(&mut self.seen);
+        let mut look_again: Option<Duration> = None;
+        for (name, model) in &mut listing.models {
+            for (&number, version) in &mut model.versions {
+                let key = (name.clone(), number);
+                let known = before.remove(&key).filter(|(stamps, _)| !differ(stamps, &version.files));
+                let since = known.map_or_else(|| self.first_seen(version, now, wall), |(_, since)| since);
+                let left = self.settle_time.saturating_sub(now.saturating_duration_since(since));
+                version.settling = !version.sealed && !left.is_zero();
+                if version.settling {
+                    look_again = Some(look_again.map_or(left, |soonest| soonest.min(left)));
+                }
+                self.seen.insert(key, (version.files.clone(), since));
+            }
+        }
+        self.first = false;
+        look_again
+    }
+
+    fn first_seen(&self, version: &FoundVersion, now: Instant, wall: SystemTime) -> Instant {
+        let newest = version.files.values().map(|stamp| stamp.touched).max();
+        let age = newest.filter(|_| self.first).and_then(|newest| wall.duration_since(newest).ok());
+        age.and_then(|age| now.checked_sub(age.min(self.settle_time))).unwrap_or(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repository::{FileStamp, FoundModel};
+
+    const SETTLE: Duration = Duration::from_secs(2);
+
+    fn listing(content: u64, sealed: bool) -> Listing {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
+        let stamp = FileStamp { len: content, modified: time, touched: time };
+        let files = Stamps::from([("model.onnx".to_owned(), stamp)]);
+        let version = FoundVersion { files, sealed, settling: false };
+        let model = FoundModel { versions: [(1, version)].into(), ..FoundModel::default() };
+        Listing { models: [("m".to_owned(), model)].into() }
+    }
+
+    /// Whether the version is settling, looked at `seconds` after the start and after its files' time.
+    fn look(settling: &mut Settling, start: Instant, seconds: u64, content: u64, sealed: bool) -> bool {
+        let mut found = listing(content, sealed);
+        let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1000 + seconds);
+        let again = settling.observe(&mut found, start + Duration::from_secs(seconds), wall);
+        let waits = found.models["m"].versions[&1].settling;
+        assert_eq!(again.is_some(), waits);
+        waits
+    }
+
+    #[test]
+    fn at_the_start_old_files_are_complete_and_young_ones_are_not() {
+        let start = Instant::now();
+        assert!(!look(&mut Settling::new(SETTLE), start, 10, 1, false));
+        assert!(look(&mut Settling::new(SETTLE), start, 1, 1, false));
+        assert!(!look(&mut Settling::new(SETTLE), start, 1, 1, true));
+    }
+
+    #[test]
+    fn what_grows_is_not_taken_until_it_stops() {
+        let (mut settling, start) = (Settling::new(SETTLE), Instant::now());
+        assert!(!look(&mut settling, start, 10, 1, false));
+        assert!(look(&mut settling, start, 11, 2, false));
+        assert!(look(&mut settling, start, 12, 3, false));
+        assert!(look(&mut settling, start, 13, 3, false));
+        assert!(!look(&mut settling, start, 14, 3, false));
+    }
+}

@@ -6,6 +6,7 @@ pub mod batcher;
 mod classification;
 pub mod config;
 pub mod instances;
+pub mod lifecycle;
 pub mod metrics;
 pub mod repository;
 pub mod routing;

@@ -27,6 +27,10 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub struct Snapshot {
     /// Models by name.
     pub models: HashMap<Arc<str>, Arc<ServedModel>>,
+    /// Every model that was to serve at the start serves, but for those taken away since.
+    pub ready: bool,
+    /// The repositories were read, and no model is being loaded.
+    pub idle: bool,
 }
 
 /// One model: the versions that serve, and where every version stands.

@@ -21,8 +21,10 @@ mod warmup;
 
 pub use format::{parse_json, parse_text, to_json};
 pub use instances::Devices;
+pub(crate) use resolve::parameters;
 pub use resolve::{Completion, Context, Resolved, placements, resolve};
 pub use versions::VersionPolicy;
+pub(crate) use warmup::zeros;
 
 /// The name of the file, within a model's directory, that holds its configuration.
 pub const CONFIG_FILE: &str = "config.pbtxt";

@@ -59,12 +59,27 @@ impl FileStamp {
 }
 
 /// Whether two directories may differ in content.
-pub(super) fn differ(one: &Stamps, other: &Stamps) -> bool {
+pub(crate) fn differ(one: &Stamps, other: &Stamps) -> bool {
     one.len() != other.len()
         || one.iter().zip(other).any(|((a, stamp), (b, other))| a != b || stamp.differs(other))
 }
 
 impl FoundModel {
+    /// What of it can be acted on: what is still being written counts as it was before, or not at all.
+    pub(crate) fn acted_on(&self, before: Option<&Self>) -> Self {
+        let mut acted_on = self.clone();
+        let earlier = |number: &u64| before.and_then(|before| before.versions.get(number));
+        acted_on.versions.retain(|number, version| match (version.settling, earlier(number)) {
+            (false, _) => true,
+            (true, Some(before)) => {
+                *version = before.clone();
+                true
+            }
+            (true, None) => false,
+        });
+        acted_on
+    }
+
     /// The versions that nobody is writing any more.
     pub fn complete_versions(&self) -> BTreeSet<u64> {
         self.versions.iter().filter(|(_, version)| !version.settling).map(|(&number, _)| number).collect()

@@ -10,14 +10,15 @@ mod infer;
 mod tests;
 mod trace;
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::sync::{Arc, atomic::AtomicBool, mpsc};
 
 use arc_swap::ArcSwap;
 use girandole_core::ModelSpec;
+use tokio::sync::watch;
 
 pub(crate) use self::budget::ByteBudget;
 pub use self::budget::DEFAULT_IN_FLIGHT_BYTES;
-use crate::{snapshot::Snapshot, trace::Tracer};
+use crate::{lifecycle::Event, snapshot::Snapshot, trace::Tracer};
 
 /// A handle on the runtime; clones share it.
 #[derive(Clone)]
@@ -27,12 +28,41 @@ pub struct Service(pub(crate) Arc<Shared>);
 pub(crate) struct Shared {
     /// Every model, version and state as of now. Stored into by the lifecycle alone.
     pub(crate) snapshot: ArcSwap<Snapshot>,
+    /// Counts the snapshots stored, for those who wait for the next one.
+    pub(crate) published: watch::Sender<u64>,
+    /// What the lifecycle acts on.
+    pub(crate) events: mpsc::Sender<Event>,
+    /// Whether callers load and unload.
+    pub(crate) explicit: bool,
+    /// Set when the end is near: readiness fails, requests are still served.
+    pub(crate) ready_withdrawn: AtomicBool,
     /// Set once, when the server begins to shut down: readiness fails and new requests are refused.
     pub(crate) shutting_down: AtomicBool,
     /// Bytes of requests that may be in flight at once.
     pub(crate) in_flight: ByteBudget,
     /// Which requests are traced.
     pub(crate) tracer: Tracer,
+}
+
+impl Shared {
+    /// A runtime without models; `events` reach the lifecycle.
+    pub(crate) fn new(
+        events: mpsc::Sender<Event>,
+        explicit: bool,
+        in_flight: ByteBudget,
+        tracer: Tracer,
+    ) -> Self {
+        Self {
+            snapshot: ArcSwap::default(),
+            published: watch::Sender::new(0),
+            events,
+            explicit,
+            ready_withdrawn: AtomicBool::new(false),
+            shutting_down: AtomicBool::new(false),
+            in_flight,
+            tracer,
+        }
+    }
 }
 
 /// What a model's metadata say.

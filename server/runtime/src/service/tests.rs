@@ -59,12 +59,9 @@ fn service(tracer: Tracer, in_flight: ByteBudget) -> Service {
         problem: None,
     };
     let models = [m, broken].map(|model| (model.name.clone(), Arc::new(model))).into();
-    Service(Arc::new(Shared {
-        snapshot: ArcSwap::from_pointee(Snapshot { models }),
-        shutting_down: AtomicBool::new(false),
-        in_flight,
-        tracer,
-    }))
+    let shared = Shared::new(std::sync::mpsc::channel().0, false, in_flight, tracer);
+    shared.snapshot.store(Arc::new(Snapshot { models, ..Snapshot::default() }));
+    Service(Arc::new(shared))
 }
 
 fn plain() -> Service {

@@ -1,0 +1,127 @@
+//! What a loading thread does for one model: read, load, warm up. It decides nothing about what serves.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use girandole_core::{Error, Result};
+use girandole_proto::config::ModelConfig;
+
+use super::{
+    plan::{self, Attempt},
+    prepare::{Preparation, read_config},
+    warmup,
+};
+use crate::{
+    config::VersionPolicy,
+    instances::{CoreBudget, OnClosed, Serving, ServingOptions},
+    repository::{FoundModel, scan_model},
+    snapshot::ServedVersion,
+};
+
+/// Makes what to call when the sessions of this version of this model are closed.
+pub(super) type CloseHook = Box<dyn Fn(&Arc<str>, u64) -> OnClosed + Send + Sync>;
+
+/// What all jobs share.
+pub(super) struct Workshop {
+    pub(super) preparation: Preparation,
+    pub(super) roots: Vec<PathBuf>,
+    pub(super) cores: Arc<CoreBudget>,
+    pub(super) default_warmup: bool,
+    pub(super) on_closed: CloseHook,
+}
+
+/// One look at one model.
+pub(super) struct Update {
+    pub(super) name: Arc<str>,
+    /// What the scan found; `None` looks anew.
+    pub(super) found: Option<FoundModel>,
+    pub(super) serving: BTreeSet<u64>,
+    pub(super) tried: BTreeMap<u64, Attempt>,
+    /// A configuration in place of the file's.
+    pub(super) config: Option<String>,
+    /// Load what was tried already too.
+    pub(super) force: bool,
+}
+
+/// What came of it.
+pub(crate) struct Updated {
+    pub(super) found: FoundModel,
+    pub(super) wanted: BTreeSet<u64>,
+    pub(super) versions: Vec<(u64, Attempt, Result<Arc<ServedVersion>>)>,
+}
+
+impl Workshop {
+    /// Does the job; `loading` is told which versions it is about to load.
+    ///
+    /// # Errors
+    /// What is wrong with the model as a whole; its versions stay as they are.
+    pub(super) fn update(&self, update: Update, loading: impl Fn(Vec<u64>)) -> Result<Updated> {
+        // Whatever a model file does to the engine ends here.
+        let done = catch_unwind(AssertUnwindSafe(|| self.try_update(update, loading)));
+        done.unwrap_or_else(|_| Err(Error::internal("loading failed unexpectedly; the log has more")))
+    }
+
+    fn try_update(&self, update: Update, loading: impl Fn(Vec<u64>)) -> Result<Updated> {
+        let unknown = || Error::not_found(format!("model '{}' is in no model repository", update.name));
+        let found = match update.found {
+            Some(found) => found,
+            None => scan_model(&self.roots, &update.name)?.ok_or_else(unknown)?,
+        };
+        if let Some(problem) = &found.problem {
+            return Err(Error::invalid(problem.clone()));
+        }
+        let written = read_config(&found.dir, update.config.as_deref())?;
+        let policy = VersionPolicy::from_config(written.version_policy.as_ref())?;
+        let wanted = plan::wanted(&policy, &found, &update.serving);
+        if wanted.is_empty() && found.versions.values().all(|version| !version.settling) {
+            return Err(Error::invalid(plan::nothing_to_serve(&policy, &found)));
+        }
+        let config = update.config.as_deref();
+        let to_load = plan::to_load(&wanted, &found, &update.tried, config, update.force);
+        loading(to_load.clone());
+        let load = |number| {
+            (number, plan::attempt(&found, number, config), self.load(&update.name, &found, number, &written))
+        };
+        let versions = to_load.into_iter().map(load).collect();
+        Ok(Updated { found, wanted, versions })
+    }
+
+    /// One version, warm and ready to be published. A panic is this version's failure alone.
+    fn load(
+        &self,
+        name: &Arc<str>,
+        found: &FoundModel,
+        number: u64,
+        written: &ModelConfig,
+    ) -> Result<Arc<ServedVersion>> {
+        let load = AssertUnwindSafe(|| self.try_load(name, found, number, written));
+        catch_unwind(load)
+            .unwrap_or_else(|_| Err(Error::internal("the engine failed unexpectedly on this model")))
+    }
+
+    fn try_load(
+        &self,
+        name: &Arc<str>,
+        found: &FoundModel,
+        number: u64,
+        written: &ModelConfig,
+    ) -> Result<Arc<ServedVersion>> {
+        let prepared = self.preparation.version(name, found, number, written)?;
+        let settings = Arc::new(prepared.resolved.settings);
+        let serving = Serving::start(ServingOptions {
+            model: prepared.model,
+            settings: settings.clone(),
+            name: name.clone(),
+            version: number,
+            cores: self.cores.clone(),
+            on_closed: Some((self.on_closed)(name, number)),
+        })?;
+        warmup::run(&serving, &settings, self.default_warmup)?;
+        let config = Arc::new(prepared.resolved.config);
+        Ok(Arc::new(ServedVersion { model: name.clone(), version: number, settings, config, serving }))
+    }
+}

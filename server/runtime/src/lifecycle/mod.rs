@@ -1,0 +1,24 @@
+//! From a directory of models to versions that serve: load beside, warm up, publish with one store, drain by
+//! reference count.
+//!
+//! One thread, the manager, decides and publishes; a watching thread scans; a few loading threads do what
+//! takes long. They talk through events, so no lock is held and no request ever waits for any of them.
+
+mod check;
+mod entry;
+mod handle;
+mod job;
+mod manager;
+mod options;
+mod plan;
+mod pool;
+mod prepare;
+mod warmup;
+
+pub use check::{CheckOptions, CheckReport, Checked, check};
+pub use handle::{Runtime, RuntimeHandle};
+pub(crate) use manager::Event;
+pub use options::{ControlMode, OnUnloaded, RuntimeOptions};
+
+#[cfg(test)]
+mod tests;

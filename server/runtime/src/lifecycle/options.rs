@@ -1,0 +1,79 @@
+//! What the runtime is started with.
+
+use std::{num::NonZero, path::PathBuf, sync::Arc, thread, time::Duration};
+
+use crate::{
+    config::{Completion, Devices},
+    service::DEFAULT_IN_FLIGHT_BYTES,
+    trace::TraceOptions,
+};
+
+/// Which models serve, and who decides.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum ControlMode {
+    /// Every model that is there at the start; later changes are not looked at.
+    #[default]
+    None,
+    /// Every model that is there, and every change while the server runs.
+    Poll,
+    /// These at the start (`*` for all), then what callers load and unload.
+    Explicit {
+        /// Names of models.
+        load_models: Vec<String>,
+    },
+}
+
+/// Called after a version's memory was let go, on the thread that let it go: the place to return freed
+/// memory to the system.
+pub type OnUnloaded = Arc<dyn Fn() + Send + Sync>;
+
+/// What the runtime is started with.
+#[derive(Clone)]
+pub struct RuntimeOptions {
+    /// The model repositories, at least one.
+    pub repositories: Vec<PathBuf>,
+    /// Which models serve, and who decides.
+    pub control_mode: ControlMode,
+    /// How often repositories are looked at, file notifications aside.
+    pub poll_interval: Duration,
+    /// How long a version without digests must not change before it is taken.
+    pub settle_time: Duration,
+    /// What may be inferred where a configuration says nothing.
+    pub completion: Completion,
+    /// Whether a version without `SHA256SUMS` is refused.
+    pub require_digests: bool,
+    /// Whether versions run batches of every size that will be used before they serve.
+    pub default_warmup: bool,
+    /// Models that may load at once.
+    pub load_threads: usize,
+    /// Processor threads that all sessions together may keep busy.
+    pub cores: usize,
+    /// Where sessions can go besides the processor.
+    pub devices: Devices,
+    /// Bytes of requests that may be in flight at once.
+    pub in_flight_bytes: usize,
+    /// Which requests are traced at the start, and where to.
+    pub trace: TraceOptions,
+    /// Called after a version's memory was let go.
+    pub on_unloaded: Option<OnUnloaded>,
+}
+
+impl Default for RuntimeOptions {
+    fn default() -> Self {
+        Self {
+            repositories: Vec::new(),
+            control_mode: ControlMode::None,
+            poll_interval: Duration::from_secs(15),
+            settle_time: Duration::from_secs(2),
+            completion: Completion::default(),
+            require_digests: false,
+            default_warmup: true,
+            load_threads: 2,
+            cores: thread::available_parallelism().map_or(1, NonZero::get),
+            devices: Devices::default(),
+            in_flight_bytes: DEFAULT_IN_FLIGHT_BYTES,
+            trace: TraceOptions::default(),
+            on_unloaded: None,
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What it takes to know whether a version can serve: its configuration, its digests, the engine's word.
+
+use std::{
+    fs,
+    io::{self, Read},
+    path::{Component, Path},
+    sync::Arc,
+};
+
+use girandole_core::{Error, LoadOptions, LoadRequest, Loader, Model, Result};
+use girandole_proto::config::ModelConfig;
+
+use crate::{
+    config::{self, CONFIG_FILE, Completion, Context, Devices, Resolved},
+    repository::{FoundModel, verify},
+};
+
+/// The most bytes of a configuration.
+const MAX_CONFIG_BYTES: u64 = 4 << 20;
+/// What a version's model is looked for as where the configuration does not say.
+const MODEL_FILES: [&str; 2] = ["model.onnx", "model.safetensors"];
+
+/// How models are prepared.
+pub(super) struct Preparation {
+    pub(super) loader: Arc<dyn Loader>,
+    pub(super) completion: Completion,
+    pub(super) devices: Devices,
+    pub(super) require_digests: bool,
+}
+
+/// A version that could serve.
+pub(super) struct Prepared {
+    pub(super) model: Arc<dyn Model>,
+    pub(super) resolved: Resolved,
+}
+
+/// The configuration as written; without a file, one that says nothing.
+///
+/// # Errors
+/// `InvalidArgument` where it does not parse.
+pub(super) fn read_config(dir: &Path, overriding: Option<&str>) -> Result<ModelConfig> {
+    if let Some(json) = overriding {
+        return config::parse_json(json);
+    }
+    let mut text = String::new();
+    let unreadable = |e: io::Error| Error::unavailable(format!("{CONFIG_FILE} cannot be read: {}", e.kind()));
+    match fs::File::open(dir.join(CONFIG_FILE)) {
+        Ok(file) => file.take(MAX_CONFIG_BYTES).read_to_string(&mut text).map_err(unreadable)?,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => 0,
+        Err(e) => return Err(unreadable(e)),
+    };
+    config::parse_text(&text)
+}
+
+impl Preparation {
+    /// Verifies, loads and configures one version. Takes as long as the engine does.
+    ///
+    /// # Errors
+    /// What is wrong with it, for the model's author.
+    pub(super) fn version(
+        &self,
+        name: &str,
+        found: &FoundModel,
+        number: u64,
+        written: &ModelConfig,
+    ) -> Result<Prepared> {
+        let dir = found.dir.join(number.to_string());
+        self.check_digests(found, number, &dir)?;
+        let filename = filename(written, found, number)?;
+        let options = LoadOptions {
+            placements: config::placements(written, self.devices)?,
+            parameters: config::parameters(written),
+        };
+        let request =
+            LoadRequest { name: name.to_owned(), version: number, path: dir.join(filename), options };
+        let model = self.loader.load(&request)?;
+        let context = Context {
+            name,
+            dir: &found.dir,
+            spec: model.spec(),
+            devices: self.devices,
+            completion: self.completion,
+            filename,
+        };
+        let resolved = config::resolve(written, &context)?;
+        let model = resolved.reshapes.clone().wrap(model);
+        Ok(Prepared { model, resolved })
+    }
+
+    fn check_digests(&self, found: &FoundModel, number: u64, dir: &Path) -> Result<()> {
+        let sealed = found.versions.get(&number).is_some_and(|version| version.sealed);
+        match (sealed, self.require_digests) {
+            (true, _) => verify(dir),
+            (false, true) => {
+                Err(Error::invalid("it has no SHA256SUMS, which this server requires; seal the version"))
+            }
+            (false, false) => Ok(()),
+        }
+    }
+}
+
+fn filename<'a>(written: &'a ModelConfig, found: &FoundModel, number: u64) -> Result<&'a str> {
+    let given = written.default_model_filename.as_str();
+    let mut parts = Path::new(given).components();
+    let plain = matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None));
+    if !given.is_empty() && !plain {
+        return Err(Error::invalid("default_model_filename: must be a file's name, without directories"));
+    }
+    let has =
+        |name: &str| found.versions.get(&number).is_some_and(|version| version.files.contains_key(name));
+    match given {
+        "" => MODEL_FILES.into_iter().find(|name| has(name)).ok_or_else(|| {
+            Error::invalid(format!("its directory holds no {}", MODEL_FILES.join(" and no ")))
+        }),
+        given if has(given) => Ok(given),
+        given => Err(Error::invalid(format!(
+            "its directory holds no '{given}', which default_model_filename names"
+        ))),
+    }
+}

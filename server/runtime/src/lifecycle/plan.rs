@@ -121,15 +121,15 @@ mod tests {
     #[test]
     fn a_failed_load_takes_nothing_away() {
         // wanted, serving after the loads, on disk, to go
-        let cases: [(&[u64], &[u64], &[u64], &[u64]); 6] = [
-            (&[2], &[1, 2], &[1, 2], &[1]),
-            (&[2], &[1], &[1, 2], &[]),
-            (&[2], &[1], &[2], &[]),
-            (&[1, 3], &[1, 2], &[1, 3], &[2]),
-            (&[1, 3], &[1, 2], &[1, 2, 3], &[]),
-            (&[], &[1], &[], &[1]),
+        let cases: [[&[u64]; 4]; 6] = [
+            [&[2], &[1, 2], &[1, 2], &[1]],
+            [&[2], &[1], &[1, 2], &[]],
+            [&[2], &[1], &[2], &[]],
+            [&[1, 3], &[1, 2], &[1, 3], &[2]],
+            [&[1, 3], &[1, 2], &[1, 2, 3], &[]],
+            [&[], &[1], &[], &[1]],
         ];
-        for (wanted, serving, on_disk, expected) in cases {
+        for [wanted, serving, on_disk, expected] in cases {
             let gone = to_withdraw(&set(wanted), &set(serving), &set(on_disk));
             assert_eq!(gone, expected, "{wanted:?} {serving:?} {on_disk:?}");
         }

@@ -21,10 +21,7 @@ pub(super) const OPS: &[OpDef] = &[
                 return Err(OpError::invalid(format!("attribute 'mode' must be DCR or CRD, got '{other}'")));
             }
         };
-        boxed(Blocks {
-            block: block(node)?,
-            kind: if column_row { Kind::SpaceCrd } else { Kind::SpaceDcr },
-        })
+        boxed(Blocks { block: block(node)?, kind: if column_row { Kind::SpaceCrd } else { Kind::SpaceDcr } })
     }),
     OpDef::onnx("SpaceToDepth", 1, |node| boxed(Blocks { block: block(node)?, kind: Kind::Depth })),
 ];

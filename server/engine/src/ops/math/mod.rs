@@ -2,11 +2,18 @@
 //!
 //! Every loop stands on one of few kernels: [`parallel`] maps, [`broadcast`] zips, `reduce` folds.
 
+mod axes;
 mod binary;
 mod broadcast;
+mod cast;
+mod cumulative;
+mod extremum;
 mod facts;
 mod number;
 mod parallel;
+mod quantize;
+mod reduce;
+mod softmax;
 mod unary;
 
 use super::OpDef;
@@ -28,4 +35,12 @@ pub(super) const OPS: &[&[OpDef]] = &[
     binary::prelu::OPS,
     binary::select::OPS,
     binary::variadic::OPS,
+    cast::ops::OPS,
+    cumulative::OPS,
+    extremum::OPS,
+    quantize::dequantize::OPS,
+    quantize::dynamic::OPS,
+    quantize::linear::OPS,
+    reduce::ops::OPS,
+    softmax::OPS,
 ];

@@ -13,12 +13,24 @@ pub(crate) const GRAIN: usize = 32 * 1024;
 /// Calls `body` on pieces of `out` with the place of each one's first element. Pieces are whole multiples
 /// of `unit` elements.
 pub(crate) fn fill<T: Send>(out: &mut [T], unit: usize, body: &(dyn Fn(usize, &mut [T]) + Sync)) {
-    if out.len() <= 2 * GRAIN || rayon::current_num_threads() == 1 {
+    fill_costly(out, unit, 1, body);
+}
+
+/// As [`fill`], where each element of `out` costs as much as `cost` simple ones.
+pub(crate) fn fill_costly<T: Send>(
+    out: &mut [T],
+    unit: usize,
+    cost: usize,
+    body: &(dyn Fn(usize, &mut [T]) + Sync),
+) {
+    let cost = cost.max(1);
+    let unit = unit.max(1);
+    let threads = rayon::current_num_threads();
+    if out.len() <= unit || out.len().saturating_mul(cost) <= 2 * GRAIN || threads == 1 {
         body(0, out);
         return;
     }
-    let unit = unit.max(1);
-    let piece = (out.len() / (4 * rayon::current_num_threads())).max(GRAIN).div_ceil(unit) * unit;
+    let piece = (out.len() / (4 * threads)).max(GRAIN / cost).max(1).div_ceil(unit) * unit;
     out.par_chunks_mut(piece).enumerate().for_each(|(i, chunk)| body(i * piece, chunk));
 }
 

@@ -1,0 +1,74 @@
+//! `Cast` to the type of an attribute and `CastLike` to that of another input. The saturation that their
+//! `saturate` asks for is of 8-bit floats only, which the engine lacks.
+
+use super::{
+    number::Convert,
+    text::{parse, print},
+};
+use crate::{
+    error::Result,
+    graph::Fact,
+    onnx::NodeDef,
+    ops::{Facts, Inputs, Op, OpDef, Outputs, RunContext, boxed, math::parallel::map, one},
+    value::{Bool, ElemType, Tensor, Text, dispatch},
+};
+
+pub(crate) const OPS: &[OpDef] =
+    &[OpDef::onnx("Cast", 6, cast), OpDef::onnx("CastLike", 15, |_| boxed(Cast { to: None }))];
+
+#[derive(Debug)]
+struct Cast {
+    /// The type; `None` is that of input 1.
+    to: Option<ElemType>,
+}
+
+fn cast(node: &NodeDef<'_>) -> Result<Box<dyn Op>> {
+    let number = i32::try_from(node.required_int("to")?).unwrap_or(-1);
+    boxed(Cast { to: Some(ElemType::from_onnx(number)?) })
+}
+
+impl Op for Cast {
+    fn infer(&self, inputs: &Facts<'_>, _outputs: usize) -> Result<Vec<Fact>> {
+        let elem = self.to.or_else(|| inputs.elem(1));
+        let dims = inputs.get(0).filter(|_| elem.is_some_and(ElemType::is_int)).and_then(|f| f.dims.clone());
+        Ok(vec![Fact { dims, ..Fact::tensor(elem, inputs.shape(0).cloned()) }])
+    }
+
+    fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
+        let input = inputs.tensor(0)?;
+        let to = match self.to {
+            Some(elem) => elem,
+            None => inputs.tensor(1)?.elem(),
+        };
+        one(convert(input, to)?)
+    }
+}
+
+fn convert(input: &Tensor, to: ElemType) -> Result<Tensor> {
+    match input.elem() {
+        from if from == to => Ok(input.clone()),
+        ElemType::String => of_text(input, to),
+        ElemType::Bool => of_number::<Bool>(input, to),
+        from => dispatch!(from, Number, A => of_number::<A>(input, to)),
+    }
+}
+
+fn of_number<A: Convert>(input: &Tensor, to: ElemType) -> Result<Tensor> {
+    match to {
+        ElemType::String => map::<A, Text>(input, |x| print(x.scalar())),
+        ElemType::Bool => map::<A, Bool>(input, |x| Bool::convert(x.scalar())),
+        to => dispatch!(to, Number, B => map::<A, B>(input, |x| B::convert(x.scalar()))),
+    }
+}
+
+fn of_text(input: &Tensor, to: ElemType) -> Result<Tensor> {
+    match to {
+        ElemType::Bool => parse_all::<Bool>(input),
+        to => dispatch!(to, Number, B => parse_all::<B>(input)),
+    }
+}
+
+fn parse_all<B: Convert>(input: &Tensor) -> Result<Tensor> {
+    let parsed = input.view::<Text>()?.iter().map(parse::<B>).collect::<Result<Vec<_>>>()?;
+    Tensor::from_vec(input.shape().clone(), parsed)
+}

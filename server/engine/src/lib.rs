@@ -7,6 +7,7 @@ pub mod device;
 pub mod error;
 pub mod graph;
 pub mod inspect;
+mod kernels;
 mod loader;
 mod model;
 pub mod onnx;

@@ -1,6 +1,35 @@
 //! Networks: products, convolutions, pools, normalisations, activations over axes, recurrences.
 
+mod average_pool;
+mod batch_norm;
+mod broadcast;
+mod conv;
+mod conv_transpose;
+mod dropout;
+mod gemm;
+mod global_pool;
+mod group_norm;
+mod layer_norm;
+mod matmul;
+mod max_pool;
+mod real;
+mod recurrent;
+mod window;
+
 use super::OpDef;
 
 /// The family's operators, file by file.
-pub(super) const OPS: &[&[OpDef]] = &[];
+pub(super) const OPS: &[&[OpDef]] = &[
+    average_pool::OPS,
+    batch_norm::OPS,
+    conv::OPS,
+    conv_transpose::OPS,
+    dropout::OPS,
+    gemm::OPS,
+    global_pool::OPS,
+    group_norm::OPS,
+    layer_norm::OPS,
+    matmul::OPS,
+    max_pool::OPS,
+    recurrent::OPS,
+];

@@ -162,7 +162,7 @@ impl RuntimeHandle {
 
     /// Refuses new requests, lets those accepted finish, and closes every session. True where all of it was
     /// done within `timeout`; else what still waited was refused.
-    pub async fn shutdown(self, timeout: Duration) -> bool {
+    pub async fn shutdown(&self, timeout: Duration) -> bool {
         self.withdraw_readiness();
         self.shared.shutting_down.store(true, Ordering::Release);
         // References would keep the versions alive.

@@ -1,0 +1,163 @@
+//! The wiring: listeners, metrics, runtime and protocols made into one server. The only place that knows
+//! all of them.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use girandole_api::{ApiOptions, ConnectionLimits, Limits, Metrics, security};
+use girandole_engine::Engine;
+use girandole_runtime::{
+    config::Completion,
+    lifecycle::{self, Runtime, RuntimeHandle, RuntimeOptions},
+    metrics as runtime_metrics,
+    service::Service,
+    trace::TraceOptions,
+};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::{net::TcpListener, time::Instant};
+
+use crate::{
+    commands::Failure,
+    config::{ControlMode, ServeConfig},
+    logging::LogSwitch,
+    memory, shutdown,
+};
+
+/// How often the metrics' histograms are brought up to date.
+const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+
+/// Serves until a signal asks to stop, and everything taken is answered.
+///
+/// # Errors
+/// Where a port, a certificate or a repository cannot be used.
+pub(crate) async fn serve(config: ServeConfig, log: LogSwitch) -> Result<(), Failure> {
+    let listeners = Listeners::bind(&config).await?;
+    let tls = config.tls.clone().map(security::Tls::load).transpose()?;
+    let metrics = install_metrics()?;
+    let (service, runtime) = Runtime::start(runtime_options(&config), Arc::new(Engine))?;
+    let runtime = Arc::new(runtime);
+    println!("{}", listeners.announce(tls.is_some())?);
+    tokio::spawn(report_ready(runtime.clone(), service.clone()));
+
+    let options = ApiOptions {
+        http: Some(listeners.http),
+        grpc: Some(listeners.grpc),
+        metrics: Some(Metrics { listener: listeners.metrics, handle: metrics }),
+        tls,
+        limits: limits(&config),
+        connections: ConnectionLimits::default(),
+        drain: config.exit_timeout,
+        ..ApiOptions::default()
+    };
+    let stop = stop(runtime.clone(), config.shutdown_grace);
+    girandole_api::serve(options, service, Arc::new(log), stop).await?;
+    finish(&runtime, Instant::now() + config.exit_timeout).await
+}
+
+/// Resolves when the protocols are to stop: readiness has failed for as long as balancers need to see it.
+async fn stop(runtime: Arc<RuntimeHandle>, grace: Duration) {
+    match shutdown::requested().await {
+        Ok(signal) => tracing::info!(signal, "stopping: readiness fails, work that was taken is finished"),
+        Err(error) => tracing::error!(%error, "signals cannot be waited for; stopping"),
+    }
+    runtime.withdraw_readiness();
+    tokio::time::sleep(grace).await;
+}
+
+async fn finish(runtime: &RuntimeHandle, deadline: Instant) -> Result<(), Failure> {
+    if runtime.shutdown(deadline.saturating_duration_since(Instant::now())).await {
+        tracing::info!("stopped");
+        return Ok(());
+    }
+    Err(Failure::new("stopped with requests unanswered: --exit-timeout-secs was too short for them"))
+}
+
+/// Says what serves once every model of the start was tried.
+async fn report_ready(runtime: Arc<RuntimeHandle>, service: Service) {
+    runtime.initial_load().await;
+    let index = service.repository_index(false);
+    let ready = index.iter().filter(|entry| entry.reason.is_empty()).count();
+    tracing::info!(ready, not_ready = index.len() - ready, "the repository was loaded");
+}
+
+struct Listeners {
+    http: TcpListener,
+    grpc: TcpListener,
+    metrics: TcpListener,
+}
+
+impl Listeners {
+    async fn bind(config: &ServeConfig) -> Result<Self, Failure> {
+        Ok(Self {
+            http: bind("REST", "--http-port", config.http).await?,
+            grpc: bind("gRPC", "--grpc-port", config.grpc).await?,
+            metrics: bind("metrics", "--metrics-port", config.metrics).await?,
+        })
+    }
+
+    /// The line that tells people and scripts where the server listens.
+    fn announce(&self, tls: bool) -> Result<String, Failure> {
+        let tls = if tls { "on" } else { "off" };
+        Ok(format!(
+            "girandole is listening: rest={} grpc={} metrics={} tls={tls}",
+            self.http.local_addr()?,
+            self.grpc.local_addr()?,
+            self.metrics.local_addr()?
+        ))
+    }
+}
+
+async fn bind(name: &str, flag: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
+    let failure = |error| {
+        Failure::new(format!("{name} cannot listen on {address}: {error}; choose another with {flag}"))
+    };
+    TcpListener::bind(address).await.map_err(failure)
+}
+
+fn install_metrics() -> Result<PrometheusHandle, Failure> {
+    let mut builder = PrometheusBuilder::new();
+    for (name, buckets) in runtime_metrics::BUCKETS {
+        builder = builder.set_buckets_for_metric(Matcher::Full((*name).to_owned()), buckets)?;
+    }
+    let handle = builder.install_recorder()?;
+    runtime_metrics::describe();
+    let upkeep = handle.clone();
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(METRICS_UPKEEP);
+        loop {
+            ticks.tick().await;
+            upkeep.run_upkeep();
+        }
+    });
+    Ok(handle)
+}
+
+fn runtime_options(config: &ServeConfig) -> RuntimeOptions {
+    RuntimeOptions {
+        repositories: config.repositories.clone(),
+        control_mode: match config.control_mode {
+            ControlMode::None => lifecycle::ControlMode::None,
+            ControlMode::Poll => lifecycle::ControlMode::Poll,
+            ControlMode::Explicit => {
+                lifecycle::ControlMode::Explicit { load_models: config.load_models.clone() }
+            }
+        },
+        poll_interval: config.poll_interval,
+        settle_time: config.settle_time,
+        completion: Completion { strict: config.strict_model_config, ..Completion::default() },
+        require_digests: config.require_digests,
+        load_threads: config.load_threads,
+        cores: config.cores,
+        in_flight_bytes: config.max_inflight_bytes,
+        on_unloaded: Some(Arc::new(memory::give_back)),
+        trace: TraceOptions { file: config.trace_file.clone(), ..TraceOptions::default() },
+        ..RuntimeOptions::default()
+    }
+}
+
+fn limits(config: &ServeConfig) -> Limits {
+    Limits {
+        max_body_bytes: config.max_request_bytes,
+        max_grpc_message_bytes: config.max_request_bytes,
+        ..Limits::default()
+    }
+}

@@ -1,0 +1,153 @@
+//! `girandole bench`: a model's latency and throughput by batch size, without a server.
+
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use girandole_core::{
+    Batch, BatchInput, DType, Dim, Error, ModelSpec, Session, SessionOptions, Shape, TensorSpec, bytes_tensor,
+};
+use serde_json::json;
+
+use super::{Failure, Outcome};
+use crate::{
+    cli::{BenchDevice, BenchOptions},
+    model_file,
+};
+
+/// Runs before the clock starts.
+const WARMUP_RUNS: usize = 3;
+/// Fewest measured runs, however long they take.
+const MIN_RUNS: usize = 5;
+
+pub(crate) fn run(options: &BenchOptions) -> Outcome {
+    if options.device == BenchDevice::Cuda {
+        return Err(Failure::new("this build has no CUDA; use --device cpu"));
+    }
+    let model = model_file::load(&options.model)?;
+    let threads = options.threads.unwrap_or_else(girandole_engine::device::default_threads);
+    let mut session = model.session(&SessionOptions { threads, ..SessionOptions::default() })?;
+    if !options.json {
+        println!("{:>8} {:>12} {:>12} {:>14}", "batch", "p50 ms", "p99 ms", "items/s");
+    }
+    for &rows in &options.batch {
+        let batch = batch(model.spec(), rows, &options.dims)?;
+        let figures = measure(session.as_mut(), &batch, Duration::from_secs_f64(options.seconds))?;
+        figures.print(rows, options.json);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+struct Figures {
+    p50: Duration,
+    p99: Duration,
+    items_per_s: f64,
+}
+
+impl Figures {
+    fn print(&self, rows: usize, as_json: bool) {
+        let ms = |duration: Duration| (duration.as_secs_f64() * 1e6).round() / 1e3;
+        let (p50, p99, items) = (ms(self.p50), ms(self.p99), self.items_per_s.round());
+        if as_json {
+            println!("{}", json!({"batch": rows, "p50_ms": p50, "p99_ms": p99, "items_per_s": items}));
+        } else {
+            println!("{rows:>8} {p50:>12.3} {p99:>12.3} {items:>14}");
+        }
+    }
+}
+
+fn measure(session: &mut dyn Session, batch: &Batch, during: Duration) -> Result<Figures, Error> {
+    for _ in 0..WARMUP_RUNS {
+        model_file::run(session, batch.clone())?;
+    }
+    let mut times = Vec::new();
+    let begin = Instant::now();
+    while times.len() < MIN_RUNS || begin.elapsed() < during {
+        let start = Instant::now();
+        model_file::run(session, batch.clone())?;
+        times.push(start.elapsed());
+    }
+    times.sort_unstable();
+    let total: Duration = times.iter().sum();
+    Ok(Figures {
+        p50: percentile(&times, 50),
+        p99: percentile(&times, 99),
+        items_per_s: (times.len() * batch.rows) as f64 / total.as_secs_f64(),
+    })
+}
+
+/// The value that `percent` of the sorted times do not exceed.
+fn percentile(sorted: &[Duration], percent: usize) -> Duration {
+    let rank = (sorted.len() * percent).div_ceil(100).max(1);
+    sorted.get(rank - 1).copied().unwrap_or_default()
+}
+
+/// A batch of made-up inputs: the same in every run, floats between -1 and 1, integers 1.
+pub(crate) fn batch(spec: &ModelSpec, rows: usize, dims: &[(String, usize)]) -> Result<Batch, Error> {
+    if rows > 1 && !spec.batches() {
+        return Err(Error::invalid(format!("the model does not batch; a batch of {rows} cannot run")));
+    }
+    let input = |(index, input): (usize, &TensorSpec)| {
+        let shape = shape(input, spec.batches().then_some(rows), dims);
+        let data = made_up(input.dtype, shape.elements().unwrap_or(0));
+        BatchInput { index, dtype: input.dtype, shape, parts: vec![data] }
+    };
+    let inputs = spec.inputs.iter().enumerate().map(input).collect();
+    Ok(Batch { rows, inputs, outputs: (0..spec.outputs.len()).collect() })
+}
+
+fn shape(spec: &TensorSpec, rows: Option<usize>, named: &[(String, usize)]) -> Shape {
+    let dims = spec.dims.as_deref().unwrap_or_default();
+    let size = |(i, dim): (usize, &Dim)| match (dim, rows) {
+        (_, Some(rows)) if i == 0 => rows,
+        (Dim::Fixed(size), _) => *size,
+        (Dim::Free(Some(name)), _) => {
+            named.iter().find(|(known, _)| **known == **name).map_or(1, |(_, size)| *size)
+        }
+        (Dim::Free(None), _) => 1,
+    };
+    dims.iter().enumerate().map(size).collect()
+}
+
+fn made_up(dtype: DType, elements: usize) -> Bytes {
+    let wave = |i: usize| ((i % 201) as f32 - 100.0) / 100.0;
+    let floats = (0..elements).map(wave);
+    match dtype {
+        DType::F32 => floats.flat_map(f32::to_le_bytes).collect(),
+        DType::F64 => floats.flat_map(|v| f64::from(v).to_le_bytes()).collect(),
+        DType::F16 => floats.flat_map(|v| half::f16::from_f32(v).to_le_bytes()).collect(),
+        DType::BF16 => floats.flat_map(|v| half::bf16::from_f32(v).to_le_bytes()).collect(),
+        DType::Bytes => bytes_tensor::encode(std::iter::repeat_n(&b"1"[..], elements)),
+        other => {
+            let size = other.size().unwrap_or(1);
+            (0..elements * size).map(|i| u8::from(i % size == 0)).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn named_dimensions_take_their_size_and_rows_come_first() {
+        let mut input = TensorSpec::new("ids", DType::I64, &[-1, -1]);
+        if let Some(dims) = &mut input.dims {
+            dims[1] = Dim::Free(Some("seq".into()));
+        }
+        let spec = ModelSpec { inputs: vec![input], outputs: vec![], max_batch_size: 1 };
+        let batch = batch(&spec, 4, &[("seq".into(), 3)]).unwrap();
+        assert_eq!(batch.inputs[0].shape, Shape::new(&[4, 3]));
+        assert_eq!(batch.inputs[0].parts[0][..9], [1, 0, 0, 0, 0, 0, 0, 0, 1]);
+    }
+
+    #[test]
+    fn percentiles_are_of_the_nearest_rank() {
+        let times: Vec<_> = (1..=100).map(Duration::from_millis).collect();
+        assert_eq!(percentile(&times, 50), Duration::from_millis(50));
+        assert_eq!(percentile(&times, 99), Duration::from_millis(99));
+        assert_eq!(percentile(&[], 50), Duration::ZERO);
+    }
+}

@@ -1,0 +1,41 @@
+//! One layer of options over another.
+
+use super::ServeOptions;
+
+impl ServeOptions {
+    /// These options, and where they say nothing, those of `below`. A list is taken whole.
+    pub(super) fn over(self, below: Self) -> Self {
+        fn list<T>(own: Vec<T>, below: Vec<T>) -> Vec<T> {
+            if own.is_empty() { below } else { own }
+        }
+        Self {
+            config: self.config.or(below.config),
+            model_repository: list(self.model_repository, below.model_repository),
+            model_control_mode: self.model_control_mode.or(below.model_control_mode),
+            load_model: list(self.load_model, below.load_model),
+            repository_poll_secs: self.repository_poll_secs.or(below.repository_poll_secs),
+            repository_settle_ms: self.repository_settle_ms.or(below.repository_settle_ms),
+            require_sha256sums: self.require_sha256sums.or(below.require_sha256sums),
+            strict_model_config: self.strict_model_config.or(below.strict_model_config),
+            model_load_thread_count: self.model_load_thread_count.or(below.model_load_thread_count),
+            cores: self.cores.or(below.cores),
+            http_address: self.http_address.or(below.http_address),
+            http_port: self.http_port.or(below.http_port),
+            grpc_address: self.grpc_address.or(below.grpc_address),
+            grpc_port: self.grpc_port.or(below.grpc_port),
+            metrics_address: self.metrics_address.or(below.metrics_address),
+            metrics_port: self.metrics_port.or(below.metrics_port),
+            tls_cert: self.tls_cert.or(below.tls_cert),
+            tls_key: self.tls_key.or(below.tls_key),
+            insecure: self.insecure.or(below.insecure),
+            max_request_bytes: self.max_request_bytes.or(below.max_request_bytes),
+            max_inflight_bytes: self.max_inflight_bytes.or(below.max_inflight_bytes),
+            exit_timeout_secs: self.exit_timeout_secs.or(below.exit_timeout_secs),
+            shutdown_grace_secs: self.shutdown_grace_secs.or(below.shutdown_grace_secs),
+            log_format: self.log_format.or(below.log_format),
+            log_level: self.log_level.or(below.log_level),
+            log_verbose: self.log_verbose.or(below.log_verbose),
+            trace_file: self.trace_file.or(below.trace_file),
+        }
+    }
+}

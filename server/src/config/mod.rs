@@ -1,0 +1,11 @@
+//! The server's configuration: flags over environment over file over defaults, checked as a whole.
+//!
+//! [`ServeOptions`] is what a person may say, [`ServeConfig`] what the server does. Every mistake is
+//! reported, not only the first.
+
+mod merge;
+mod options;
+mod validate;
+
+pub(crate) use options::{ControlMode, ServeOptions};
+pub(crate) use validate::{ServeConfig, resolve};

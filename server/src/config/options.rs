@@ -1,0 +1,120 @@
+//! What can be said about serving: each option is a flag, an environment variable and a key of
+//! `girandole.toml` (the flag's name with `_` for `-`). Unset options are `None`, so that a layer below may
+//! set them.
+
+use std::{net::IpAddr, path::PathBuf};
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+
+use crate::logging::LogFormat;
+
+/// When models are loaded and unloaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ControlMode {
+    /// All models once, at the start.
+    #[default]
+    None,
+    /// As the repository changes.
+    Poll,
+    /// By request only.
+    Explicit,
+}
+
+/// Options of `girandole serve`.
+#[derive(Clone, Debug, Default, PartialEq, Args, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ServeOptions {
+    /// A configuration file (TOML) with these options as keys; flags and environment win over it
+    #[arg(long, env = "GIRANDOLE_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub(crate) config: Option<PathBuf>,
+
+    /// A directory of models; repeat for more
+    #[arg(
+        long,
+        env = "GIRANDOLE_MODEL_REPOSITORY",
+        value_name = "DIR",
+        value_delimiter = ',',
+        visible_alias = "model-store"
+    )]
+    pub(crate) model_repository: Vec<PathBuf>,
+    /// When models are loaded and unloaded [default: none]
+    #[arg(long, env = "GIRANDOLE_MODEL_CONTROL_MODE", value_enum, value_name = "MODE")]
+    pub(crate) model_control_mode: Option<ControlMode>,
+    /// A model to load at the start in explicit mode; `*` for all; repeat for more
+    #[arg(long, env = "GIRANDOLE_LOAD_MODEL", value_name = "NAME", value_delimiter = ',')]
+    pub(crate) load_model: Vec<String>,
+    /// Seconds between two looks at the repository in poll mode [default: 15]
+    #[arg(long, env = "GIRANDOLE_REPOSITORY_POLL_SECS", value_name = "SECS")]
+    pub(crate) repository_poll_secs: Option<u64>,
+    /// Milliseconds that a version's files must stay unchanged before it is loaded [default: 1000]
+    #[arg(long, env = "GIRANDOLE_REPOSITORY_SETTLE_MS", value_name = "MS")]
+    pub(crate) repository_settle_ms: Option<u64>,
+    /// Load no version without a matching SHA256SUMS [default: false]
+    #[arg(long, env = "GIRANDOLE_REQUIRE_SHA256SUMS", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) require_sha256sums: Option<bool>,
+    /// Infer nothing: every model needs a complete config.pbtxt [default: false]
+    #[arg(long, env = "GIRANDOLE_STRICT_MODEL_CONFIG", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) strict_model_config: Option<bool>,
+    /// Threads that load models [default: 2]
+    #[arg(long, env = "GIRANDOLE_MODEL_LOAD_THREAD_COUNT", value_name = "COUNT")]
+    pub(crate) model_load_thread_count: Option<usize>,
+    /// Processor cores that all sessions together keep busy [default: all]
+    #[arg(long, env = "GIRANDOLE_CORES", value_name = "COUNT")]
+    pub(crate) cores: Option<usize>,
+
+    /// The REST listener's address [default: 127.0.0.1]
+    #[arg(long, env = "GIRANDOLE_HTTP_ADDRESS", value_name = "IP")]
+    pub(crate) http_address: Option<IpAddr>,
+    /// The REST listener's port; 0 takes a free one [default: 8000]
+    #[arg(long, env = "GIRANDOLE_HTTP_PORT", value_name = "PORT")]
+    pub(crate) http_port: Option<u16>,
+    /// The gRPC listener's address [default: 127.0.0.1]
+    #[arg(long, env = "GIRANDOLE_GRPC_ADDRESS", value_name = "IP")]
+    pub(crate) grpc_address: Option<IpAddr>,
+    /// The gRPC listener's port; 0 takes a free one [default: 8001]
+    #[arg(long, env = "GIRANDOLE_GRPC_PORT", value_name = "PORT")]
+    pub(crate) grpc_port: Option<u16>,
+    /// The metrics listener's address [default: 127.0.0.1]
+    #[arg(long, env = "GIRANDOLE_METRICS_ADDRESS", value_name = "IP")]
+    pub(crate) metrics_address: Option<IpAddr>,
+    /// The metrics listener's port; 0 takes a free one [default: 8002]
+    #[arg(long, env = "GIRANDOLE_METRICS_PORT", value_name = "PORT")]
+    pub(crate) metrics_port: Option<u16>,
+    /// The server's certificate chain (PEM), for TLS 1.3 on REST and gRPC; reloaded when it changes
+    #[arg(long, env = "GIRANDOLE_TLS_CERT", value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM)
+    #[arg(long, env = "GIRANDOLE_TLS_KEY", value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Serve beyond this machine without TLS [default: false]
+    #[arg(long, env = "GIRANDOLE_INSECURE", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) insecure: Option<bool>,
+    /// Most bytes of one request's body [default: 67108864]
+    #[arg(long, env = "GIRANDOLE_MAX_REQUEST_BYTES", value_name = "BYTES")]
+    pub(crate) max_request_bytes: Option<usize>,
+    /// Most bytes of all requests that are being answered [default: 1073741824]
+    #[arg(long, env = "GIRANDOLE_MAX_INFLIGHT_BYTES", value_name = "BYTES")]
+    pub(crate) max_inflight_bytes: Option<usize>,
+
+    /// Seconds that a stopping server gives to requests that it has taken [default: 30]
+    #[arg(long, env = "GIRANDOLE_EXIT_TIMEOUT_SECS", value_name = "SECS")]
+    pub(crate) exit_timeout_secs: Option<u64>,
+    /// Seconds that a stopping server still takes requests while its readiness fails [default: 1]
+    #[arg(long, env = "GIRANDOLE_SHUTDOWN_GRACE_SECS", value_name = "SECS")]
+    pub(crate) shutdown_grace_secs: Option<u64>,
+    /// How log lines look [default: text]
+    #[arg(long, env = "GIRANDOLE_LOG_FORMAT", value_enum, value_name = "FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+    /// What is logged: a level such as info, or a filter such as girandole=debug [default: info]
+    #[arg(long, env = "GIRANDOLE_LOG_LEVEL", value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
+    /// As Triton's: 0 logs at info, 1 at debug, more at trace
+    #[arg(long, env = "GIRANDOLE_LOG_VERBOSE", value_name = "LEVEL")]
+    pub(crate) log_verbose: Option<u8>,
+    /// Where requests are traced to, once tracing is switched on by its settings
+    #[arg(long, env = "GIRANDOLE_TRACE_FILE", value_name = "FILE")]
+    pub(crate) trace_file: Option<PathBuf>,
+}

@@ -1,0 +1,213 @@
+//! From options to a configuration: defaults filled in, and everything that contradicts itself reported.
+
+use std::{
+    fs,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use girandole_api::security::{TlsFiles, exposure};
+
+use super::{ControlMode, ServeOptions};
+use crate::logging::{self, LogFormat};
+
+/// How to serve, complete and consistent.
+#[derive(Clone, Debug)]
+pub(crate) struct ServeConfig {
+    pub(crate) repositories: Vec<PathBuf>,
+    pub(crate) control_mode: ControlMode,
+    pub(crate) load_models: Vec<String>,
+    pub(crate) poll_interval: Duration,
+    pub(crate) settle_time: Duration,
+    pub(crate) require_digests: bool,
+    pub(crate) strict_model_config: bool,
+    pub(crate) load_threads: usize,
+    pub(crate) cores: usize,
+    pub(crate) http: SocketAddr,
+    pub(crate) grpc: SocketAddr,
+    pub(crate) metrics: SocketAddr,
+    pub(crate) tls: Option<TlsFiles>,
+    pub(crate) max_request_bytes: usize,
+    pub(crate) max_inflight_bytes: usize,
+    pub(crate) exit_timeout: Duration,
+    pub(crate) shutdown_grace: Duration,
+    pub(crate) log_format: LogFormat,
+    pub(crate) log_level: String,
+    pub(crate) trace_file: Option<PathBuf>,
+}
+
+/// The configuration that flags and environment, over the file they name, over the defaults make up.
+///
+/// # Errors
+/// Every mistake, a line each.
+pub(crate) fn resolve(options: ServeOptions) -> Result<ServeConfig, String> {
+    let file = options.config.as_deref().map(read).transpose()?.unwrap_or_default();
+    validate(options.over(file))
+}
+
+fn read(path: &Path) -> Result<ServeOptions, String> {
+    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn validate(options: ServeOptions) -> Result<ServeConfig, String> {
+    let mut mistakes = Vec::new();
+    let control_mode = options.model_control_mode.unwrap_or_default();
+    if options.model_repository.is_empty() {
+        mistakes.push("no repository: give --model-repository DIR".to_owned());
+    }
+    if !options.load_model.is_empty() && control_mode != ControlMode::Explicit {
+        mistakes.push("--load-model needs --model-control-mode explicit".to_owned());
+    }
+    for (name, value) in [
+        ("--repository-poll-secs", options.repository_poll_secs),
+        ("--model-load-thread-count", options.model_load_thread_count.map(|count| count as u64)),
+        ("--cores", options.cores.map(|count| count as u64)),
+        ("--max-request-bytes", options.max_request_bytes.map(|count| count as u64)),
+        ("--max-inflight-bytes", options.max_inflight_bytes.map(|count| count as u64)),
+    ] {
+        if value == Some(0) {
+            mistakes.push(format!("{name} must be at least 1"));
+        }
+    }
+    let tls = tls(options.tls_cert, options.tls_key).unwrap_or_else(|mistake| {
+        mistakes.push(mistake);
+        None
+    });
+    let log_level = log_level(options.log_level, options.log_verbose);
+    mistakes.extend(logging::filter(&log_level).err());
+    let address = |ip: Option<IpAddr>, port: Option<u16>, default: u16| {
+        SocketAddr::new(ip.unwrap_or(Ipv4Addr::LOCALHOST.into()), port.unwrap_or(default))
+    };
+    let http = address(options.http_address, options.http_port, 8000);
+    let grpc = address(options.grpc_address, options.grpc_port, 8001);
+    let metrics = address(options.metrics_address, options.metrics_port, 8002);
+    mistakes.extend(clash([("REST", http), ("gRPC", grpc), ("metrics", metrics)]));
+    let insecure = options.insecure.unwrap_or(false);
+    for (name, listener) in [("--http-address", http), ("--grpc-address", grpc)] {
+        let exposed = exposure(listener.ip(), tls.is_some(), insecure);
+        mistakes.extend(exposed.err().map(|error| format!("{name}: {error}")));
+    }
+    if !mistakes.is_empty() {
+        return Err(mistakes.join("\n  "));
+    }
+    Ok(ServeConfig {
+        repositories: options.model_repository,
+        control_mode,
+        load_models: options.load_model,
+        poll_interval: Duration::from_secs(options.repository_poll_secs.unwrap_or(15)),
+        settle_time: Duration::from_millis(options.repository_settle_ms.unwrap_or(1000)),
+        require_digests: options.require_sha256sums.unwrap_or(false),
+        strict_model_config: options.strict_model_config.unwrap_or(false),
+        load_threads: options.model_load_thread_count.unwrap_or(2),
+        cores: options.cores.unwrap_or_else(girandole_engine::device::default_threads),
+        http,
+        grpc,
+        metrics,
+        tls,
+        max_request_bytes: options.max_request_bytes.unwrap_or(64 << 20),
+        max_inflight_bytes: options.max_inflight_bytes.unwrap_or(1 << 30),
+        exit_timeout: Duration::from_secs(options.exit_timeout_secs.unwrap_or(30)),
+        shutdown_grace: Duration::from_secs(options.shutdown_grace_secs.unwrap_or(1)),
+        log_format: options.log_format.unwrap_or_default(),
+        log_level,
+        trace_file: options.trace_file,
+    })
+}
+
+fn tls(cert: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<TlsFiles>, String> {
+    match (cert, key) {
+        (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert, key })),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err("--tls-cert needs --tls-key".to_owned()),
+        (None, Some(_)) => Err("--tls-key needs --tls-cert".to_owned()),
+    }
+}
+
+fn log_level(level: Option<String>, verbose: Option<u8>) -> String {
+    level.unwrap_or_else(|| {
+        match verbose {
+            None | Some(0) => "info",
+            Some(1) => "debug",
+            Some(_) => "trace",
+        }
+        .to_owned()
+    })
+}
+
+/// Two listeners cannot have one port of one address; port 0 is a free one each.
+fn clash(listeners: [(&str, SocketAddr); 3]) -> Vec<String> {
+    let pairs = [(0, 1), (0, 2), (1, 2)].map(|(a, b)| (listeners[a], listeners[b]));
+    let same = |((_, a), (_, b)): &((&str, SocketAddr), (&str, SocketAddr))| a == b && a.port() != 0;
+    pairs
+        .into_iter()
+        .filter(same)
+        .map(|((a, at), (b, _))| format!("{a} and {b} cannot both listen on {at}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(model_repository: &str) -> ServeOptions {
+        ServeOptions { model_repository: vec![model_repository.into()], ..ServeOptions::default() }
+    }
+
+    #[test]
+    fn defaults_are_tritons_ports_on_the_loopback() {
+        let config = validate(options("models")).unwrap();
+        let ports = [config.http, config.grpc, config.metrics].map(|address| address.port());
+        assert_eq!(ports, [8000, 8001, 8002]);
+        assert!(config.http.ip().is_loopback());
+    }
+
+    #[test]
+    fn all_mistakes_are_reported_at_once() {
+        let mistakes = validate(ServeOptions {
+            http_address: Some([0, 0, 0, 0].into()),
+            tls_key: Some("key.pem".into()),
+            grpc_port: Some(8002),
+            repository_poll_secs: Some(0),
+            load_model: vec!["x".into()],
+            log_level: Some("=".into()),
+            ..ServeOptions::default()
+        })
+        .unwrap_err();
+        for part in [
+            "no repository",
+            "--load-model needs",
+            "--repository-poll-secs must be",
+            "--tls-key needs",
+            "no log level",
+            "gRPC and metrics cannot both listen on 127.0.0.1:8002",
+            "--http-address: 0.0.0.0 can be reached",
+        ] {
+            assert!(mistakes.contains(part), "{part} is not in:\n{mistakes}");
+        }
+    }
+
+    #[test]
+    fn a_public_address_needs_tls_or_insecure() {
+        let public = ServeOptions { http_address: Some([0, 0, 0, 0].into()), ..options("models") };
+        assert!(validate(public.clone()).is_err());
+        assert!(validate(ServeOptions { insecure: Some(true), ..public.clone() }).is_ok());
+        let tls = ServeOptions { tls_cert: Some("c".into()), tls_key: Some("k".into()), ..public };
+        assert!(validate(tls).is_ok());
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_unknown_keys_are_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("girandole.toml");
+        fs::write(&path, "model_repository = [\"file\"]\nhttp_port = 1\ngrpc_port = 2\n").unwrap();
+        let flags =
+            ServeOptions { config: Some(path.clone()), http_port: Some(9), ..ServeOptions::default() };
+        let config = resolve(flags.clone()).unwrap();
+        assert_eq!((config.http.port(), config.grpc.port()), (9, 2));
+        assert_eq!(config.repositories, [PathBuf::from("file")]);
+        fs::write(&path, "http_prot = 1\n").unwrap();
+        assert!(resolve(flags).unwrap_err().contains("http_prot"));
+    }
+}

@@ -78,18 +78,45 @@ fn accumulate<T: Number, R: Reducer<T::Wide>>(groups: &[Group], input: &[T], par
             let run = fold_run::<T, R>(input);
             partials.iter_mut().for_each(|partial| *partial = R::join(*partial, run));
         }
-        [group, inner @ ..] => {
-            let stride = input.len() / group.size;
-            let kept = if group.reduced { partials.len() } else { partials.len() / group.size };
-            for (i, input) in input.chunks(stride).enumerate() {
-                let start = if group.reduced { 0 } else { i * kept };
-                accumulate::<T, R>(inner, input, &mut partials[start..start + kept]);
+        [Group { reduced: true, size }, inner @ ..] => {
+            accumulate_slices::<T, R>(inner, input, input.len() / size, partials);
+        }
+        [Group { reduced: false, size }, inner @ ..] => {
+            let (stride, kept) = (input.len() / size, partials.len() / size);
+            for (input, partials) in input.chunks(stride).zip(partials.chunks_mut(kept)) {
+                accumulate::<T, R>(inner, input, partials);
             }
         }
     }
 }
 
+/// Takes slices of `stride` elements, all into the same partial results: many of them in halves, so that
+/// the rounding grows with the logarithm of their number.
+fn accumulate_slices<T: Number, R: Reducer<T::Wide>>(
+    inner: &[Group],
+    input: &[T],
+    stride: usize,
+    partials: &mut [R::Partial],
+) {
+    let slices = input.len() / stride;
+    if slices <= LANES {
+        return input.chunks(stride).for_each(|input| accumulate::<T, R>(inner, input, partials));
+    }
+    let (head, tail) = input.split_at(slices / 2 * stride);
+    accumulate_slices::<T, R>(inner, head, stride, partials);
+    let mut others = vec![R::start(); partials.len()];
+    accumulate_slices::<T, R>(inner, tail, stride, &mut others);
+    partials.iter_mut().zip(others).for_each(|(partial, other)| *partial = R::join(*partial, other));
+}
+
+/// The longest run that is folded in one go, lane by lane; a longer one goes in halves, as above.
+const LONGEST_RUN: usize = 64 * LANES;
+
 fn fold_run<T: Number, R: Reducer<T::Wide>>(run: &[T]) -> R::Partial {
+    if run.len() > LONGEST_RUN {
+        let (head, tail) = run.split_at(run.len() / 2);
+        return R::join(fold_run::<T, R>(head), fold_run::<T, R>(tail));
+    }
     let mut lanes = [R::start(); LANES];
     let (chunks, rest) = run.as_chunks::<LANES>();
     for chunk in chunks {
@@ -127,6 +154,21 @@ mod tests {
                 expected[at] += x;
             }
             prop_assert_eq!(came.to_vec::<i64>().unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn long_sums_round_little_along_any_axis() {
+        let (long, wide) = (1 << 16, 3);
+        let data: Vec<f32> = (0..long * wide).map(|i| 1.0 + (i % 7) as f32 / 8.0).collect();
+        let exact: f64 = data.iter().step_by(wide).map(|&x| f64::from(x)).sum();
+        let tensor = Tensor::from_vec(vec![long, wide], data.clone()).unwrap();
+        let down = fold::<f32, reducer::Sum<f32>>(&tensor, &[true, false], false).unwrap();
+        let column: Vec<f32> = data.into_iter().step_by(wide).collect();
+        let tensor = Tensor::from_vec(vec![long], column).unwrap();
+        let along = fold::<f32, reducer::Sum<f32>>(&tensor, &[true], false).unwrap();
+        for came in [down.to_vec::<f32>().unwrap()[0], along.to_vec::<f32>().unwrap()[0]] {
+            assert!((f64::from(came) - exact).abs() < 2e-7 * exact, "{came}, exactly {exact}");
         }
     }
 

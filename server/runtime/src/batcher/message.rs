@@ -46,6 +46,8 @@ pub(crate) struct Message {
     pub(crate) outputs: Vec<usize>,
     /// As the caller gave it; 0 for none.
     pub(crate) priority: u64,
+    /// Ascending in the order of coming in; set by the queue.
+    pub(crate) number: u64,
     /// When it came in.
     pub(crate) received: Instant,
     /// How long the caller lets it wait in the queue.
@@ -81,6 +83,7 @@ impl Message {
             inputs,
             outputs,
             priority: request.priority.0,
+            number: 0,
             received,
             queue_timeout: request.queue_timeout,
             expires: None,

@@ -34,12 +34,23 @@ pub(crate) struct Queue {
     limits: Limits,
     levels: BTreeMap<u64, Level>,
     len: usize,
+    next_number: u64,
     /// No timeout of a message passes before this.
     next_expiry: Option<Instant>,
     /// No deadline of a message passes before this.
     next_deadline: Option<Instant>,
 }
 
+/// Where a message was put, so that its caller finds it again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    priority: u64,
+    number: u64,
+    /// When it is refused if it still waits then.
+    pub(crate) expires: Option<Instant>,
+}
+
+/// Both ascend by when they were put there: those in time by number too, the delayed not.
 #[derive(Debug, Default)]
 struct Level {
     in_time: VecDeque<Message>,
@@ -65,7 +76,8 @@ enum Fate {
 impl Queue {
     pub(crate) fn new(settings: &ModelSettings) -> Self {
         let limits = Limits::new(settings);
-        Self { limits, levels: BTreeMap::new(), len: 0, next_expiry: None, next_deadline: None }
+        let levels = BTreeMap::new();
+        Self { limits, levels, len: 0, next_number: 0, next_expiry: None, next_deadline: None }
     }
 
     /// Requests that wait.
@@ -73,8 +85,7 @@ impl Queue {
         self.len
     }
 
-    /// Takes a message in, `now` being the start of its queue timeout. Answers when it will be refused if
-    /// it still waits then.
+    /// Takes a message in, `now` being the start of its queue timeout.
     ///
     /// # Errors
     /// The message itself where its level is full, or its deadline is nearer than `least` from now.
@@ -83,7 +94,7 @@ impl Queue {
         mut message: Message,
         now: Instant,
         least: Duration,
-    ) -> Result<Option<Instant>, Box<Refused>> {
+    ) -> Result<Place, Box<Refused>> {
         let priority = self.limits.priority(message.priority);
         let policy = self.limits.policy(priority);
         if let Err(refusal) = self.admit(&message, priority, now + least) {
@@ -92,11 +103,14 @@ impl Queue {
         let rejects = policy.timeout_action == TimeoutAction::Reject;
         let expires = timeout(policy, message.queue_timeout).and_then(|after| now.checked_add(after));
         message.expires = expires;
+        message.number = self.next_number;
+        self.next_number += 1;
         self.next_expiry = earlier(self.next_expiry, message.expires);
         self.next_deadline = earlier(self.next_deadline, message.deadline);
+        let place = Place { priority, number: message.number, expires: expires.filter(|_| rejects) };
         self.levels.entry(priority).or_default().in_time.push_back(message);
         self.len += 1;
-        Ok(expires.filter(|_| rejects))
+        Ok(place)
     }
 
     /// Whether a message of this priority would be refused for want of room.
@@ -127,8 +141,8 @@ impl Queue {
             || self.next_deadline.is_some_and(|deadline| deadline < now + least)
     }
 
-    /// Removes who has gone, is out of time, or whose deadline is nearer than `least`; moves back who is
-    /// delayed. Looks at every message.
+    /// Removes who is out of time, or whose deadline is nearer than `least`; moves back who is delayed. Looks
+    /// at every message.
     pub(crate) fn sweep(&mut self, now: Instant, least: Duration) -> Vec<Refused> {
         let mut refused = Vec::new();
         (self.next_expiry, self.next_deadline) = (None, None);
@@ -189,6 +203,13 @@ impl Queue {
         taken
     }
 
+    /// Removes the message that was put there, if it still waits.
+    pub(crate) fn remove(&mut self, place: Place) -> Option<Message> {
+        let message = self.levels.get_mut(&place.priority)?.remove(place.number)?;
+        self.len -= 1;
+        Some(message)
+    }
+
     /// Removes everything.
     pub(crate) fn clear(&mut self) -> Vec<Message> {
         self.len = 0;
@@ -208,6 +229,14 @@ impl Level {
 
     fn messages(&self) -> impl Iterator<Item = &Message> {
         self.in_time.iter().chain(&self.delayed)
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Message> {
+        if let Ok(at) = self.in_time.binary_search_by_key(&number, |message| message.number) {
+            return self.in_time.remove(at);
+        }
+        let at = self.delayed.iter().position(|message| message.number == number)?;
+        self.delayed.remove(at)
     }
 
     fn sweep(&mut self, fate: impl Fn(&Message) -> Fate, refused: &mut Vec<Refused>) {
@@ -253,7 +282,6 @@ impl Limits {
 fn fate(message: &Message, now: Instant, least: Duration, action: TimeoutAction) -> Fate {
     let expired = message.expires.is_some_and(|expires| expires <= now);
     match action {
-        _ if message.is_cancelled() => Fate::Refuse(Refusal::Cancelled),
         _ if is_late(message, now, least) => Fate::Refuse(Refusal::TooLate),
         TimeoutAction::Reject if expired => Fate::Refuse(Refusal::Expired),
         TimeoutAction::Delay if expired => Fate::Delay,

@@ -7,11 +7,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-        mpsc,
-    },
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc},
     time::{Duration, Instant},
 };
 
@@ -23,7 +19,7 @@ use super::{
     message::{Answer, Message},
     order::InOrder,
     policy::{BatchPolicy, Decision, Reason, decide},
-    queue::{Queue, Refused, is_late},
+    queue::{Place, Queue, Refused, is_late},
     recover::Stage,
 };
 use crate::{
@@ -69,8 +65,6 @@ pub(crate) struct Batcher {
     work: Condvar,
     /// Signalled when a session can take another batch.
     slot: Condvar,
-    /// Some caller has gone since the last sweep.
-    abandoned: AtomicBool,
     order: Option<Mutex<InOrder<Answered>>>,
     pub(crate) policy: BatchPolicy,
     pub(crate) spec: ModelSpec,
@@ -110,7 +104,6 @@ impl Batcher {
             }),
             work: Condvar::new(),
             slot: Condvar::new(),
-            abandoned: AtomicBool::new(false),
             order: policy.preserve_ordering.then(Mutex::default),
             policy,
             spec: settings.spec.clone(),
@@ -118,22 +111,22 @@ impl Batcher {
         }
     }
 
-    /// Takes a request in, or answers it with the reason why not. Gives the moment at which it is refused if
-    /// it still waits then: whoever waits for the answer calls [`Self::expire`] at that time.
-    pub(crate) fn submit(&self, message: Message) -> Option<Instant> {
+    /// Takes a request in, or answers it with the reason why not. Whoever waits for the answer calls
+    /// [`Self::expire`] when its place expires, and [`Self::abandon`] when it goes.
+    pub(crate) fn submit(&self, message: Message) -> Option<Place> {
         let now = Instant::now();
         let mut state = self.lock();
-        let (mut refused, mut expires) = (Vec::new(), None);
+        let (mut refused, mut place) = (Vec::new(), None);
         if state.closed {
             refused.push((message, Refusal::Closed));
         } else {
             if state.queue.is_full(message.priority) {
-                refused = self.sweep_if_wanted(&mut state, now);
+                refused = sweep_if_wanted(&mut state, now);
             }
             let least = state.estimate.least();
             match state.queue.push(message, now, least) {
-                Ok(until) => {
-                    expires = until;
+                Ok(put) => {
+                    place = Some(put);
                     self.wake_one(&state);
                 }
                 Err(why) => {
@@ -143,7 +136,7 @@ impl Batcher {
             }
         }
         self.settle(state, refused);
-        expires
+        place
     }
 
     /// Requests that wait.
@@ -152,16 +145,25 @@ impl Batcher {
         self.lock().queue.len()
     }
 
-    /// Removes what has expired by now. For callers whose time is up while every session is busy.
-    pub(crate) fn expire(&self) {
+    /// Removes what expires at `at`, which has come, or before. For callers whose time is up while every
+    /// session is busy.
+    pub(crate) fn expire(&self, at: Instant) {
         let mut state = self.lock();
-        let refused = self.sweep(&mut state, Instant::now());
-        self.settle(state, refused);
+        // The caller's timer knows best: a clock that is behind it must not keep the request waiting.
+        let refused = sweep(&mut state, Instant::now().max(at));
+        self.withdraw(state, refused);
     }
 
-    /// A caller has gone; its request is dropped when somebody next looks at the queue.
-    pub(crate) fn abandon(&self) {
-        self.abandoned.store(true, Ordering::Relaxed);
+    /// A caller has gone: its request leaves the queue at once, and its payload with it.
+    pub(crate) fn abandon(&self, place: Place) {
+        let mut state = self.lock();
+        let gone = state.queue.remove(place).map(|message| (message, Refusal::Cancelled));
+        self.withdraw(state, gone.into_iter().collect());
+    }
+
+    /// An instance that was woken cannot take anything just yet: another one may.
+    pub(crate) fn pass_on(&self) {
+        self.wake_one(&self.lock());
     }
 
     /// Blocks until there is something for this instance, whose session holds at most `depth` batches.
@@ -177,7 +179,7 @@ impl Batcher {
                 return Wake::Errand(Box::new(errand));
             }
             let now = Instant::now();
-            let refused = self.sweep_if_wanted(&mut state, now);
+            let refused = sweep_if_wanted(&mut state, now);
             if !refused.is_empty() {
                 self.settle(state, refused);
                 state = self.lock();
@@ -200,7 +202,7 @@ impl Batcher {
     pub(crate) fn take(&self, instance: usize) -> Option<Dispatch> {
         let now = Instant::now();
         let mut state = self.lock();
-        let mut refused = self.sweep_if_wanted(&mut state, now);
+        let mut refused = sweep_if_wanted(&mut state, now);
         let dispatch = match state.parts.pop_front() {
             Some(part) => self.still_wanted(part, &state, now, &mut refused),
             None => self.next_batch(&mut state, now),
@@ -263,13 +265,17 @@ impl Batcher {
         self.work.notify_all();
     }
 
-    /// Refuses new requests, and what waits too. What runs is finished.
+    /// Refuses new requests, and what waits too, be it to run again. What runs is finished.
     pub(crate) fn abort(&self) {
         let mut state = self.lock();
         state.closed = true;
-        let refused = state.queue.clear().into_iter().map(|message| (message, Refusal::Closed)).collect();
+        let parts = std::mem::take(&mut state.parts);
+        let tickets: Vec<_> = parts.iter().map(|part| part.ticket).collect();
+        let waiting = parts.into_iter().flat_map(|part| part.messages).chain(state.queue.clear());
+        let refused = waiting.map(|message| (message, Refusal::Closed)).collect();
         self.work.notify_all();
         self.settle(state, refused);
+        tickets.into_iter().for_each(|ticket| self.deliver(ticket, Vec::new(), 0));
     }
 
     fn next_batch(&self, state: &mut State, now: Instant) -> Option<Dispatch> {
@@ -306,17 +312,12 @@ impl Batcher {
         Some(part)
     }
 
-    fn sweep_if_wanted(&self, state: &mut State, now: Instant) -> Vec<Refused> {
-        let wanted =
-            self.abandoned.load(Ordering::Relaxed) || state.queue.wants_sweep(now, state.estimate.least());
-        if wanted { self.sweep(state, now) } else { Vec::new() }
-    }
-
-    fn sweep(&self, state: &mut State, now: Instant) -> Vec<Refused> {
-        self.abandoned.store(false, Ordering::Relaxed);
-        let refused = state.queue.sweep(now, state.estimate.least());
-        refused.iter().for_each(|(_, why)| state.estimate_refused(*why));
-        refused
+    /// Refuses those who left the middle of the queue. What they stood before may be a batch now.
+    fn withdraw(&self, state: MutexGuard<'_, State>, refused: Vec<Refused>) {
+        if !refused.is_empty() && state.queue.len() > 0 {
+            self.wake_one(&state);
+        }
+        self.settle(state, refused);
     }
 
     /// Lets the lock go, then answers those refused.
@@ -381,6 +382,17 @@ impl State {
             && self.parts.is_empty()
             && self.running.iter().all(|&running| running == 0)
     }
+}
+
+fn sweep_if_wanted(state: &mut State, now: Instant) -> Vec<Refused> {
+    let wanted = state.queue.wants_sweep(now, state.estimate.least());
+    if wanted { sweep(state, now) } else { Vec::new() }
+}
+
+fn sweep(state: &mut State, now: Instant) -> Vec<Refused> {
+    let refused = state.queue.sweep(now, state.estimate.least());
+    refused.iter().for_each(|(_, why)| state.estimate_refused(*why));
+    refused
 }
 
 /// A poisoned lock means that a thread panicked between two consistent states; the state is still good.

@@ -42,6 +42,17 @@ impl CoreBudget {
         self.total
     }
 
+    /// `threads` (at most the total) where they are free and nobody waits for some.
+    pub(crate) fn try_acquire(self: &Arc<Self>, threads: usize) -> Option<Cores> {
+        let held = threads.clamp(1, self.total);
+        let mut state = lock(&self.state);
+        if state.served != state.next_ticket || state.free < held {
+            return None;
+        }
+        state.free -= held;
+        Some(Cores { budget: self.clone(), held })
+    }
+
     /// Blocks until `threads` (at most the total) are free and all earlier callers have theirs.
     pub(crate) fn acquire(self: &Arc<Self>, threads: usize) -> Cores {
         let held = threads.clamp(1, self.total);

@@ -23,6 +23,7 @@ use crate::{
     batcher::{
         error::Refusal,
         message::{Answer, Message},
+        queue::Place,
         service::Batcher,
     },
     metrics::FailureReason,
@@ -97,11 +98,12 @@ impl Serving {
     ) -> Result<Answer> {
         let (message, answer) = Message::new(request, rows, &self.batcher.spec, received);
         let deadline = message.deadline;
-        let expires = self.batcher.submit(message);
-        let mut waiting = Waiting { batcher: &self.batcher, answer, settled: false };
-        let outcome = waiting.until(expires, deadline).await;
-        waiting.settled = true;
-        outcome.map_err(|error| error.context(format!("model '{}' version {}", self.name, self.version)))
+        let place = self.batcher.submit(message);
+        let mut waiting = Waiting { batcher: &self.batcher, answer, place };
+        waiting
+            .until(deadline)
+            .await
+            .map_err(|error| error.context(format!("model '{}' version {}", self.name, self.version)))
     }
 
     /// A request for this version failed before it reached the queue.
@@ -126,42 +128,46 @@ impl Drop for Serving {
     }
 }
 
-/// A caller that waits for its answer; dropped unsettled, it has gone.
+/// A caller that waits for its answer; dropped without it, it has gone.
 struct Waiting<'a> {
     batcher: &'a Batcher,
     answer: oneshot::Receiver<Result<Answer>>,
-    settled: bool,
+    /// Where its request was put; `None` once it is answered.
+    place: Option<Place>,
 }
 
 impl Waiting<'_> {
     /// The answer. No timer runs unless the request has a time to keep.
-    async fn until(&mut self, expires: Option<Instant>, deadline: Option<Instant>) -> Result<Answer> {
+    ///
+    /// The queue timeout ends when an instance takes the request: from there on only the deadline counts.
+    async fn until(&mut self, deadline: Option<Instant>) -> Result<Answer> {
+        let expires = self.place.and_then(|place| place.expires);
         if let Some(at) = expires.into_iter().chain(deadline).min() {
             if let Ok(answer) = timeout_at(at.into(), &mut self.answer).await {
-                return settle(answer);
+                return self.settle(answer);
             }
-            self.batcher.expire();
+            self.batcher.expire(at);
         }
-        let Some(deadline) = deadline else { return settle((&mut self.answer).await) };
-        match timeout_at(deadline.into(), &mut self.answer).await {
-            Ok(answer) => settle(answer),
-            Err(_) => {
-                self.batcher.abandon();
-                Err(Refusal::TooLate.into())
-            }
-        }
+        let answer = match deadline {
+            None => (&mut self.answer).await,
+            Some(deadline) => match timeout_at(deadline.into(), &mut self.answer).await {
+                Ok(answer) => answer,
+                Err(_) => return Err(Refusal::TooLate.into()),
+            },
+        };
+        self.settle(answer)
+    }
+
+    fn settle(&mut self, answer: Result<Result<Answer>, oneshot::error::RecvError>) -> Result<Answer> {
+        self.place = None;
+        answer.unwrap_or_else(|_| Err(Error::internal("the request was lost")))
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if !self.settled {
-            self.answer.close();
-            self.batcher.abandon();
+        if let Some(place) = self.place {
+            self.batcher.abandon(place);
         }
     }
-}
-
-fn settle(answer: Result<Result<Answer>, oneshot::error::RecvError>) -> Result<Answer> {
-    answer.unwrap_or_else(|_| Err(Error::internal("the request was lost")))
 }

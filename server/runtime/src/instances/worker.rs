@@ -30,18 +30,17 @@ pub(crate) struct Instance {
     pub(crate) budget: Option<Arc<CoreBudget>>,
 }
 
+/// A session, or why there is none.
+type Open = Result<Box<dyn Session>>;
+
 impl Instance {
     /// Opens the session, says on `opened` how that went, and runs batches until the queue is closed.
     pub(crate) fn run(self, opened: mpsc::Sender<Result<()>>) {
-        let (mut session, outcome) = match self.open() {
-            Ok(session) => (Some(session), Ok(())),
-            Err(error) => (None, Err(error)),
-        };
-        let failed = outcome.is_err();
+        let mut session = self.open();
         // The channel must close here: the start waits for every thread's word, not for its end.
-        let _ = opened.send(outcome);
+        let _ = opened.send(session.as_ref().map(|_| ()).map_err(Error::clone));
         drop(opened);
-        if failed {
+        if session.is_err() {
             return;
         }
         loop {
@@ -50,7 +49,9 @@ impl Instance {
                 Wake::Closed => return,
                 Wake::Errand(errand) => self.run_errand(&mut session, *errand),
                 Wake::Work => {
-                    // Threads first, requests second: the batch grows while others use the processor.
+                    // A session and threads first, requests second: until both are there, what waits can
+                    // grow, leave, time out, or run elsewhere.
+                    self.reopen(&mut session);
                     let cores = self.acquire();
                     if let Some(dispatch) = self.batcher.take(self.index) {
                         self.run_batch(&mut session, dispatch, cores);
@@ -60,16 +61,28 @@ impl Instance {
         }
     }
 
-    fn open(&self) -> Result<Box<dyn Session>> {
+    fn open(&self) -> Open {
         catch_unwind(AssertUnwindSafe(|| self.model.session(&self.options)))
             .unwrap_or_else(|_| Err(Error::internal("opening a session failed unexpectedly")))
     }
 
-    fn acquire(&self) -> Option<Cores> {
-        self.budget.as_ref().map(|budget| budget.acquire(self.options.threads))
+    /// Opens a session that was lost, where that is possible by now.
+    fn reopen(&self, session: &mut Open) {
+        if session.is_err() {
+            self.batcher.pass_on();
+            *session = self.open().map_err(|error| error.context("the session could not be reopened"));
+        }
     }
 
-    fn run_batch(&self, session: &mut Option<Box<dyn Session>>, dispatch: Dispatch, cores: Option<Cores>) {
+    fn acquire(&self) -> Option<Cores> {
+        let (budget, threads) = (self.budget.as_ref()?, self.options.threads);
+        Some(budget.try_acquire(threads).unwrap_or_else(|| {
+            self.batcher.pass_on();
+            budget.acquire(threads)
+        }))
+    }
+
+    fn run_batch(&self, session: &mut Open, dispatch: Dispatch, cores: Option<Cores>) {
         let batch = assemble(&dispatch.messages, self.batcher.spec.batches());
         let completion = Completion {
             batcher: self.batcher.clone(),
@@ -83,7 +96,8 @@ impl Instance {
         self.execute(session, batch, Reply::new(|outcome| completion.complete(outcome)));
     }
 
-    fn run_errand(&self, session: &mut Option<Box<dyn Session>>, errand: Errand) {
+    fn run_errand(&self, session: &mut Open, errand: Errand) {
+        self.reopen(session);
         let cores = self.acquire();
         let done = errand.done;
         let reply = Reply::new(move |outcome| {
@@ -93,13 +107,10 @@ impl Instance {
         self.execute(session, errand.batch, reply);
     }
 
-    fn execute(&self, session: &mut Option<Box<dyn Session>>, batch: Batch, reply: Reply) {
+    fn execute(&self, session: &mut Open, batch: Batch, reply: Reply) {
         let open = match session {
-            Some(open) => open,
-            None => match self.open() {
-                Ok(opened) => session.insert(opened),
-                Err(error) => return reply.send(Err(error.context("the session could not be reopened"))),
-            },
+            Ok(open) => open,
+            Err(error) => return reply.send(Err(error.clone())),
         };
         // A panic drops the reply, which answers the batch before the unwinding ends here.
         if catch_unwind(AssertUnwindSafe(|| open.run(batch, reply))).is_err() {
@@ -109,8 +120,8 @@ impl Instance {
     }
 
     /// Drops a session that panicked; what its own destructor does to it is nobody's concern any more.
-    fn discard(&self, session: &mut Option<Box<dyn Session>>) {
-        let broken = session.take();
+    fn discard(&self, session: &mut Open) {
+        let broken = std::mem::replace(session, Err(Error::internal("the session was lost")));
         if catch_unwind(AssertUnwindSafe(|| drop(broken))).is_err() {
             tracing::error!(instance = self.index, "a session panicked again while it was closed");
         }

@@ -156,13 +156,25 @@ fn a_deadline_that_cannot_be_met_is_refused_at_once_and_later() {
 }
 
 #[test]
-fn who_has_gone_is_dropped() {
-    let mut bench = Bench::new(&settings(QueuePolicy::default()));
-    bench.push(&[1], |_| {}).unwrap();
-    bench.push(&[2], |_| {}).unwrap();
-    bench.callers.remove(0);
-    assert_eq!(bench.sweep(Duration::ZERO), [Refusal::Cancelled]);
-    assert_eq!(bench.take(), [2]);
+fn who_goes_is_found_in_time_or_delayed_and_once() {
+    let policy = QueuePolicy { timeout_action: TimeoutAction::Delay, ..QueuePolicy::default() };
+    let mut bench = Bench::new(&settings(policy));
+    let mut places = Vec::new();
+    for value in 1..=4 {
+        let (mut message, caller) = message(&bench.spec, &[value]);
+        message.queue_timeout = Some(u32::from(5 - value) * MS).filter(|_| value < 3);
+        bench.callers.push(caller);
+        places.push(bench.queue.push(message, bench.start, Duration::ZERO).unwrap());
+    }
+    // The second is delayed before the first.
+    assert_eq!((bench.sweep(3 * MS), bench.sweep(4 * MS)), (vec![], vec![]));
+    for at in [0, 2] {
+        let gone = bench.queue.remove(places[at]).map(|message| message.number);
+        assert_eq!(gone, Some(places[at].number));
+        assert!(bench.queue.remove(places[at]).is_none());
+    }
+    assert_eq!(bench.queue.len(), 2);
+    assert_eq!(bench.take(), [4, 2]);
 }
 
 #[test]

@@ -53,6 +53,19 @@ async fn sessions_of_all_models_together_stay_within_the_cores() {
     assert!(most.load(Ordering::SeqCst) <= 2);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_runs_what_the_processor_has_no_room_for() {
+    let cores = CoreBudget::new(1);
+    let _busy = cores.acquire(1);
+    let instances = [DeviceKind::Cpu, DeviceKind::Gpu].map(|kind| Placement { kind, index: 0 }).to_vec();
+    let settings = ModelSettings { instances, ..settings(1) };
+    let serving = start(MockModel::new(spec(1), Arc::new(echo)), settings, &cores);
+    // Instances are woken in turn, so one of the first two requests wakes the one without a core.
+    for value in 0..4 {
+        assert_eq!(answered(send(&serving, value)).await, [value]);
+    }
+}
+
 /// A device that takes two batches and answers from a thread of its own.
 struct Device(ModelSpec, mpsc::Sender<(Batch, Reply)>);
 

@@ -1,6 +1,8 @@
 //! Bad inputs, panics and exhausted memory: who pays.
 
-use girandole_core::ErrorCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use girandole_core::{ErrorCode, ModelSpec, Session, SessionOptions};
 
 use super::*;
 
@@ -73,4 +75,47 @@ async fn outputs_that_cannot_be_cut_fail_the_batch_with_the_reason() {
     let error = refused(bench.send(&[1, 2])).await;
     assert_eq!(error.code(), ErrorCode::Internal);
     assert!(error.message().contains("does not keep the batch"), "{error}");
+}
+
+/// Its first session panics; the others pass the gate when they are opened.
+struct Fragile(ModelSpec, AtomicUsize, Gate);
+
+impl Model for Fragile {
+    fn spec(&self) -> &ModelSpec {
+        &self.0
+    }
+
+    fn session(&self, options: &SessionOptions) -> Result<Box<dyn Session>> {
+        let first = self.1.fetch_add(1, Ordering::SeqCst) == 0;
+        if !first {
+            self.2.pass();
+        }
+        let run = move |batch: &Batch| if first { panic!("poison") } else { echo(batch) };
+        MockModel::new(self.0.clone(), Arc::new(run)).session(options)
+    }
+
+    fn memory(&self) -> Vec<MemoryUse> {
+        Vec::new()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_timeout_is_kept_while_a_session_is_opened_anew() {
+    let gate = Gate::default();
+    let serving = Serving::start(ServingOptions {
+        model: Arc::new(Fragile(spec(8), AtomicUsize::new(0), gate.clone())),
+        settings: Arc::new(settings(8)),
+        name: "m".into(),
+        version: 1,
+        cores: CoreBudget::new(1),
+        on_closed: None,
+    });
+    let bench = Bench { serving: Arc::new(serving.unwrap()), gate: gate.clone(), seen: Seen::default() };
+    assert_eq!(refused(bench.send(&[1])).await.code(), ErrorCode::Internal);
+    let late = bench.send_with(&[2], |request| request.queue_timeout = Some(5 * MS));
+    let staying = bench.send(&[3]);
+    assert_eq!(refused(late).await.code(), ErrorCode::DeadlineExceeded);
+    gate.wait_for(1);
+    gate.open();
+    assert_eq!(answered(staying).await, [3]);
 }

@@ -34,6 +34,7 @@ async fn who_leaves_makes_room_and_is_not_run() {
     bench.queued(1).await;
     leaving.abort();
     assert!(leaving.await.unwrap_err().is_cancelled());
+    assert_eq!(bench.serving.batcher.waiting(), 0, "its payload does not wait for a session");
     let next = bench.send(&[2]);
     bench.gate.open();
     answered(first).await;
@@ -52,6 +53,45 @@ async fn a_timeout_is_answered_while_every_session_is_busy() {
     bench.gate.open();
     answered(first).await;
     assert_eq!(bench.batches(), [[0]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_is_kept_by_the_timer_that_measured_it() {
+    let bench = Bench::gated(settings(8));
+    let first = bench.send(&[0]);
+    while bench.batches().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    // On the paused clock this hour passes at once; the machine's own clock has not moved.
+    let hour = Some(Duration::from_secs(3600));
+    let error = refused(bench.send_with(&[1], |request| request.queue_timeout = hour)).await;
+    assert_eq!(error.code(), ErrorCode::DeadlineExceeded);
+    bench.gate.open();
+    answered(first).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_lets_what_stood_behind_run() {
+    let mut settings = settings(8);
+    if let Some(batching) = &mut settings.batching {
+        batching.max_queue_delay = Duration::from_secs(3600);
+        batching.preferred_batch_sizes = vec![2];
+    }
+    let bench = Bench::open(settings);
+    let wide = |request: &mut InferRequest| {
+        let shape = girandole_core::Shape::new(&[1, 3]);
+        let tensor = &mut request.inputs[0].tensor;
+        *tensor = Tensor::new(tensor.dtype(), shape, tensor.data().clone()).unwrap();
+    };
+    let leaving = bench.send_rows(&[9, 9, 9], 1, wide);
+    bench.queued(1).await;
+    let staying = [bench.send(&[1]), bench.send(&[2])];
+    bench.queued(3).await;
+    leaving.abort();
+    for request in staying {
+        answered(request).await;
+    }
+    assert_eq!(bench.batches().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -150,7 +150,17 @@ impl Bench {
         values: &[u8],
         change: impl FnOnce(&mut InferRequest),
     ) -> JoinHandle<Result<Answer>> {
-        let (serving, rows) = (self.serving.clone(), values.len());
+        self.send_rows(values, values.len(), change)
+    }
+
+    /// Sends these values as so many rows, as `change` shapes them.
+    pub(super) fn send_rows(
+        &self,
+        values: &[u8],
+        rows: usize,
+        change: impl FnOnce(&mut InferRequest),
+    ) -> JoinHandle<Result<Answer>> {
+        let serving = self.serving.clone();
         let mut request = request(values);
         change(&mut request);
         tokio::spawn(async move { serving.infer(request, rows, Instant::now()).await })

@@ -36,6 +36,36 @@ async fn aborting_refuses_what_waits_and_finishes_what_runs() {
     assert_eq!(answered(first).await, [0]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn aborting_refuses_what_was_to_run_again() {
+    let slow = Gate::default();
+    let at = slow.clone();
+    let bench = Bench::with(settings(8), move |batch| {
+        if batch.rows == 3 {
+            return Err(Error::invalid("a value is out of range"));
+        }
+        if batch.inputs[0].parts[0][0] == 1 {
+            at.pass();
+        }
+        echo(batch)
+    });
+    let first = bench.occupy();
+    let mut waiting = Vec::new();
+    for value in 1..=3 {
+        waiting.push(bench.send(&[value]));
+        bench.queued(value.into()).await;
+    }
+    bench.gate.open();
+    answered(first).await;
+    slow.wait_for(1);
+    bench.serving.abort();
+    for request in waiting.split_off(1) {
+        assert_eq!(refused(request).await.code(), ErrorCode::Unavailable);
+    }
+    slow.open();
+    assert_eq!(answered(waiting.remove(0)).await, [1]);
+}
+
 #[test]
 fn when_the_last_session_is_closed_the_model_is_gone() {
     let model = Arc::new(MockModel::identity(spec(1)));

@@ -182,6 +182,26 @@ async fn a_full_queue_is_429_and_those_in_it_are_answered() {
     assert!(rest.contains(&200) && rest.iter().all(|status| matches!(status, 200 | 429)), "{rest:?}");
 }
 
+#[tokio::test]
+async fn a_timeout_that_passes_in_the_queue_is_504_while_the_session_is_busy() {
+    let server = Server::start().await;
+    let post = |timeout: u64| {
+        let tensor = r#"{"name":"x","datatype":"FP32","shape":[1,1],"data":[1]}"#;
+        let body = format!(r#"{{"inputs":[{tensor}],"parameters":{{"timeout":{timeout}}}}}"#);
+        server.post("/v2/models/gated/infer", body)
+    };
+    let waiting = async {
+        server.gate.entered().await;
+        let late = tokio::time::timeout(Duration::from_secs(10), post(1000)).await;
+        server.gate.open();
+        late.expect("the answer does not wait for the session")
+    };
+    let (running, late) = tokio::join!(post(0), waiting);
+    assert_eq!(late.status, 504, "{}", late.text());
+    assert!(late.error().contains("waited in the queue for longer than its timeout"), "{}", late.error());
+    assert_eq!(running.status, 200);
+}
+
 fn message(model: &str, shape: &[i64], raw: Bytes) -> ModelInferRequest {
     let input = InferInputTensor {
         name: "x".into(),

@@ -1,7 +1,5 @@
 //! gRPC: inference, one by one and in streams, compression and deadlines.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use futures::StreamExt;
 use girandole_proto::oip::grpc_inference_service_client::GrpcInferenceServiceClient;
@@ -10,7 +8,7 @@ use girandole_proto::oip::{
     model_infer_request::InferInputTensor,
 };
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use tonic::{Code, Request, codec::CompressionEncoding};
+use tonic::{Code, Request, codec::CompressionEncoding, transport::Channel};
 
 use crate::harness::{Server, floats};
 
@@ -119,32 +117,40 @@ async fn a_deadline_ends_a_call() {
     assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
 }
 
+/// What a request hears that waits in the queue for a microsecond at most.
+async fn probe(client: &GrpcInferenceServiceClient<Channel>) -> Code {
+    let mut probe = request("gated", "", &[0.0]);
+    let timeout = InferParameter { parameter_choice: Some(ParameterChoice::Int64Param(1)) };
+    probe.parameters.insert("timeout".into(), timeout);
+    client.clone().model_infer(probe).await.unwrap_err().code()
+}
+
 #[tokio::test]
 async fn a_client_that_goes_does_not_hold_up_others() {
     let server = Server::start().await;
-    let mut client = server.client().await;
-    let running = tokio::spawn({
+    let client = server.client().await;
+    let send = |value: f32| {
         let mut client = client.clone();
-        async move { client.model_infer(request("gated", "", &[1.0])).await }
-    });
-    server.gate.entered().await;
-    let leaving = client.model_infer(request("gated", "", &[2.0]));
-    assert!(tokio::time::timeout(Duration::from_millis(50), leaving).await.is_err());
-    // The queue holds one: this is let in only once the place of the one that left is free again.
-    let entering = async {
-        loop {
-            match client.model_infer(request("gated", "", &[3.0])).await {
-                Err(status) if status.code() == Code::ResourceExhausted => tokio::task::yield_now().await,
-                other => break other,
+        tokio::spawn(async move {
+            loop {
+                match client.model_infer(request("gated", "", &[value])).await {
+                    Err(status) if status.code() == Code::ResourceExhausted => {}
+                    other => break other,
+                }
             }
-        }
+        })
     };
-    let opening = async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        server.gate.open();
-    };
-    let (entered, ()) = tokio::join!(entering, opening);
-    assert_eq!(entered.unwrap().into_inner().raw_output_contents, [floats(&[3.0])]);
+    let running = send(1.0);
+    server.gate.entered().await;
+    let leaving = send(2.0);
+    // The queue holds one: a probe is turned away while that place is taken, and times out in it else.
+    while probe(&client).await != Code::ResourceExhausted {}
+    leaving.abort();
+    assert!(leaving.await.unwrap_err().is_cancelled());
+    while probe(&client).await != Code::DeadlineExceeded {}
+    let entering = send(3.0);
+    server.gate.open();
+    assert_eq!(entering.await.unwrap().unwrap().into_inner().raw_output_contents, [floats(&[3.0])]);
     assert!(running.await.unwrap().is_ok());
 }
 

@@ -1,7 +1,8 @@
 //! A server on free ports with a few mock models, and clients for it.
 //!
 //! Models: `identity` answers FP32 `y` with `x`; `every` answers each element type with itself; `text` does
-//! BYTES; `scores` has labels; `gated` answers when told to, with a queue of one; `broken` does not load.
+//! BYTES; `scores` has labels; `gated` answers when told to, with a queue of one that keeps
+//! callers' timeouts; `broken` does not load.
 
 use std::{
     fs,
@@ -214,7 +215,11 @@ fn repository() -> tempfile::TempDir {
     add("identity", "max_batch_size: 8");
     add("every", "max_batch_size: 8");
     add("text", "max_batch_size: 8");
-    add("gated", "max_batch_size: 1 dynamic_batching { default_queue_policy { max_queue_size: 1 } }");
+    add(
+        "gated",
+        "max_batch_size: 1 dynamic_batching {
+            default_queue_policy { max_queue_size: 1 allow_timeout_override: true } }",
+    );
     add("broken", "");
     add(
         "scores",

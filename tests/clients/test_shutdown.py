@@ -69,11 +69,26 @@ def test_an_idle_server_stops_at_once(tmp_path):
 
 
 def test_the_exit_timeout_bounds_the_wait(tmp_path):
-    with start(tmp_path, "--exit-timeout-secs", "1") as server:
+    """What cannot be finished in time is given up, and the exit status says so."""
+    server = start(tmp_path, "--exit-timeout-secs", "1")
+    try:
         with concurrent.futures.ThreadPoolExecutor(32) as pool:
             asked = [pool.submit(ask_on, server.connection()) for _ in range(32)]
             wait_for(lambda: waiting(server) >= 20, "a long queue", server)
             server.signal()
-            server.process.wait(30)
+            assert server.process.wait(30) != 0
             failed = [request for request in asked if request.exception() or request.result()[0] != 200]
         assert failed, "thirty-two slow requests cannot all be answered in a second"
+    finally:
+        server.process.kill()
+
+
+def test_readiness_fails_before_requests_do(tmp_path):
+    """Balancers see that the server goes while it still answers."""
+    repository.place(tmp_path, "identity", repository.identity())
+    body = {"inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [1, 2, 3, 4]}]}
+    with Server("--repository-settle-ms", "0", "--shutdown-grace-secs", "5", repository=tmp_path) as server:
+        server.signal()
+        wait_for(lambda: server.get("/v2/health/ready")[0] == 503, "readiness to fail", server)
+        assert server.get("/v2/health/live")[0] == 200
+        assert server.infer("identity", body)[0] == 200

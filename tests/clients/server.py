@@ -24,7 +24,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 BINARY = pathlib.Path(os.environ.get("GIRANDOLE_BINARY", ROOT / "target" / "debug" / "girandole"))
 LISTENING = re.compile(r"girandole is listening: rest=(\S+) grpc=(\S+) metrics=(\S+) tls=(on|off)")
 FREE_PORTS = ("--http-port", "0", "--grpc-port", "0", "--metrics-port", "0")
-PATIENCE = 120  # seconds; other work may keep the machine busy
+PATIENCE = 60  # seconds; other work may keep the machine busy
 
 
 class Server:

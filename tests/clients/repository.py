@@ -65,18 +65,21 @@ def scaled(factor, width=64):
 
 
 def slow(steps):
-    """y is x, [1, 1], after `steps` products of 1536 x 1536 matrices (7 GFLOP each)."""
+    """y is x, [batch, 1], after `steps` products of 1536 x 1536 matrices for each row (7 GFLOP each)."""
     size = 1536
     nodes = [
         helper.make_node("ConstantOfShape", ["shape"], ["matrix"],
                          value=numpy_helper.from_array(np.array([1 / size], np.float32))),
-        helper.make_node("Mul", ["x", "matrix"], ["step0"]),
+        helper.make_node("Unsqueeze", ["x", "last"], ["scalar"]),
+        helper.make_node("Mul", ["scalar", "matrix"], ["step0"]),
         *(helper.make_node("MatMul", [f"step{i}", "matrix"], [f"step{i + 1}"]) for i in range(steps)),
-        helper.make_node("ReduceMean", [f"step{steps}"], ["mean"], axes=[0, 1], keepdims=1),
-        helper.make_node("Mul", ["mean", "size"], ["y"]),
+        helper.make_node("ReduceMean", [f"step{steps}"], ["mean"], axes=[1, 2], keepdims=1),
+        helper.make_node("Squeeze", ["mean", "last"], ["row"]),
+        helper.make_node("Mul", ["row", "size"], ["y"]),
     ]
-    return _model(nodes, [_tensor("x", (1, 1))], [_tensor("y", (1, 1))],
-                  [("shape", np.array([size, size], np.int64)), ("size", np.array(size, np.float32))])
+    return _model(nodes, [_tensor("x", ("batch", 1))], [_tensor("y", ("batch", 1))],
+                  [("shape", np.array([size, size], np.int64)), ("last", np.array([2], np.int64)),
+                   ("size", np.array(size, np.float32))])
 
 
 def unknown_operator():

@@ -17,13 +17,12 @@ def table():
         if flag in ("--help", "--version"):
             continue
         text = " ".join(text.split())
-        environment = re.search(r"\[env: (\w+)=?\]", text)
         default = re.search(r"\[default: ([^\]]*)\]", text)
         values = re.findall(r"- (\w+): ", text)
         says = re.split(r" (?:Possible values:|\[env:|\[default:|\[possible|\[aliases)", text)[0]
-        rows.append(f"| `{flag}` | `{environment[1] if environment else ''}` | {default[1] if default else ''} | "
+        rows.append(f"| `{flag}` | {default[1] if default else ''} | "
                     f"{says}{' (' + ', '.join(values) + ')' if values else ''} |")
-    return "\n".join(["| flag | environment | default | |", "|---|---|---|---|", *rows]) + "\n"
+    return "\n".join(["| flag | default | |", "|---|---|---|", *rows]) + "\n"
 
 
 def test_the_page_has_every_option():

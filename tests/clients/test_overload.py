@@ -117,9 +117,9 @@ def test_a_client_that_leaves_takes_its_request_with_it(server):
 
 
 def test_a_model_that_still_loads_says_so(tmp_path):
-    warmup = ('model_warmup [ { name: "long" batch_size: 0 count: 20 inputs { key: "x" value '
-              '{ data_type: TYPE_FP32 dims: [ 1, 1 ] zero_data: true } } } ]\n')
-    repository.place(tmp_path, "slow", repository.slow(STEPS), config="max_batch_size: 0\n" + warmup)
+    warmup = ('model_warmup [ { name: "long" batch_size: 1 count: 20 inputs { key: "x" value '
+              '{ data_type: TYPE_FP32 dims: [ 1 ] zero_data: true } } } ]\n')
+    repository.place(tmp_path, "slow", repository.slow(STEPS), config="max_batch_size: 1\n" + warmup)
     with Server("--model-control-mode", "explicit", "--repository-settle-ms", "0", repository=tmp_path) as server:
         loading = threading.Thread(target=server.post, args=("/v2/repository/models/slow/load",))
         loading.start()

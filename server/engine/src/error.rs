@@ -36,6 +36,18 @@ impl OpError {
         Self::Unsupported(message.into())
     }
 
+    /// The same failure with `what: ` before its message.
+    #[must_use]
+    pub fn of(self, what: impl std::fmt::Display) -> Self {
+        match self {
+            Self::Invalid(message) => Self::Invalid(format!("{what}: {message}")),
+            Self::Unsupported(message) => Self::Unsupported(format!("{what}: {message}")),
+            Self::TooLarge(message) => Self::TooLarge(format!("{what}: {message}")),
+            Self::Placed(error) => Self::Placed(error.context(what)),
+            candle @ Self::Candle(_) => candle,
+        }
+    }
+
     /// The error as a caller sees it, with the node it came from.
     pub fn at(self, place: impl std::fmt::Display) -> Error {
         let code = match &self {

@@ -107,12 +107,12 @@ impl<'a> Importer<'a> {
 
     fn import(&self, proto: &GraphProto) -> Result<()> {
         self.initializers(proto)?;
-        for input in &proto.input {
-            if self.state.borrow().scope.get(&input.name).is_none() {
-                let fact = types::input_fact(&input.name, input.r#type.as_ref())?;
-                let id = self.define(&input.name, fact)?;
-                self.state.borrow_mut().graph.inputs.push(id);
-            }
+        // Old files list their initializers among the inputs.
+        let constants: HashSet<&str> = proto.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
+        for input in proto.input.iter().filter(|input| !constants.contains(input.name.as_str())) {
+            let fact = types::input_fact(&input.name, input.r#type.as_ref())?;
+            let id = self.define(&input.name, fact)?;
+            self.state.borrow_mut().graph.inputs.push(id);
         }
         let declared = declared(proto);
         for index in super::model::execution_order(&proto.node)? {
@@ -155,9 +155,13 @@ impl<'a> Importer<'a> {
                 proto.op_type
             ))
         })?;
+        let node = NodeDef { proto, opset, importer: self, captures: RefCell::default() };
+        if let Some(missing) = (0..ops::required_inputs(&proto.op_type, opset)).find(|&i| !node.has_input(i))
+        {
+            return Err(OpError::invalid(format!("input {missing} is missing")));
+        }
         let mut inputs =
             proto.input.iter().map(|name| self.resolve_optional(name)).collect::<Result<Vec<_>>>()?;
-        let node = NodeDef { proto, opset, importer: self, captures: RefCell::default() };
         let op = (def.parse)(&node)?;
         for name in node.captures.into_inner() {
             inputs.push(Some(self.resolve(&name)?));
@@ -174,7 +178,7 @@ impl<'a> Importer<'a> {
         }
         let fact = declared
             .get(name)
-            .map_or_else(|| Ok(Fact::default()), |info| types::fact(info.r#type.as_ref()))?;
+            .map_or_else(|| Ok(Fact::default()), |info| types::fact(name, info.r#type.as_ref()))?;
         self.define(name, fact).map(Some)
     }
 
@@ -235,7 +239,8 @@ fn declared(proto: &GraphProto) -> HashMap<&str, &ValueInfoProto> {
     proto.value_info.iter().chain(&proto.output).map(|info| (info.name.as_str(), info)).collect()
 }
 
-fn place(node: &NodeProto, index: usize) -> String {
+/// A node for messages: its name, or its number in the file.
+pub(super) fn place(node: &NodeProto, index: usize) -> String {
     if node.name.is_empty() {
         format!("node {index} ({})", node.op_type)
     } else {

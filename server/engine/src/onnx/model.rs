@@ -7,7 +7,7 @@ use girandole_core::Error;
 use girandole_proto::onnx::{ModelProto, NodeProto};
 use prost::Message;
 
-use super::import::{Context, Importer, used_names};
+use super::import::{Context, Importer, place, used_names};
 use crate::{
     error::{OpError, Result},
     graph::Graph,
@@ -30,6 +30,9 @@ pub struct ModelFile {
 /// # Errors
 /// `InvalidArgument` that names the node and what is wrong or missing.
 pub fn import(bytes: Bytes, folder: Option<&Path>) -> Result<ModelFile, Error> {
+    if bytes.is_empty() {
+        return Err(Error::invalid("the file is empty"));
+    }
     let model = ModelProto::decode(bytes)
         .map_err(|error| Error::invalid(format!("the file is no ONNX model, or is truncated: {error}")))?;
     read(model, folder).map_err(|error| error.at("model"))
@@ -40,6 +43,9 @@ fn read(model: ModelProto, folder: Option<&Path>) -> Result<ModelFile> {
     let graph = model.graph.ok_or_else(|| OpError::invalid("the file has no graph"))?;
     if graph.node.is_empty() && graph.output.is_empty() {
         return Err(OpError::invalid("the graph is empty"));
+    }
+    if graph.output.is_empty() {
+        return Err(OpError::invalid("the graph has no outputs"));
     }
     let context = Context { opsets, folder };
     Ok(ModelFile {
@@ -105,10 +111,9 @@ pub(super) fn execution_order(nodes: &[NodeProto]) -> Result<Vec<usize>> {
         }
     }
     match waiting_for.iter().position(|&count| count > 0) {
-        Some(index) => Err(OpError::invalid(format!(
-            "the graph has a cycle through node '{}' ({})",
-            nodes[index].name, nodes[index].op_type
-        ))),
+        Some(index) => {
+            Err(OpError::invalid(format!("the graph has a cycle through {}", place(&nodes[index], index))))
+        }
         None => Ok(order),
     }
 }

@@ -21,11 +21,7 @@ use crate::{
 /// # Errors
 /// `Invalid` where type, shape and data do not fit, `Unsupported` for an element type that the engine lacks.
 pub fn tensor_from_proto(proto: &TensorProto, folder: Option<&Path>) -> Result<Tensor> {
-    read(proto, folder).map_err(|error| match error {
-        OpError::Invalid(message) => OpError::Invalid(format!("tensor '{}': {message}", proto.name)),
-        OpError::Unsupported(message) => OpError::Unsupported(format!("tensor '{}': {message}", proto.name)),
-        other => other,
-    })
+    read(proto, folder).map_err(|error| error.of(format_args!("tensor '{}'", proto.name)))
 }
 
 fn read(proto: &TensorProto, folder: Option<&Path>) -> Result<Tensor> {

@@ -10,22 +10,27 @@ use crate::{
     value::ElemType,
 };
 
-/// What a declaration says of a value; a type that is no tensor says nothing.
+/// What a declaration says of the value `name`; a type that is no tensor says nothing.
 ///
 /// # Errors
 /// `Unsupported` for an element type that the engine lacks.
-pub(super) fn fact(declared: Option<&TypeProto>) -> Result<Fact> {
+pub(super) fn fact(name: &str, declared: Option<&TypeProto>) -> Result<Fact> {
     let Some(type_proto::Value::TensorType(tensor)) = declared.and_then(|t| t.value.as_ref()) else {
         return Ok(Fact::default());
     };
-    let elem = if tensor.elem_type == 0 { None } else { Some(ElemType::from_onnx(tensor.elem_type)?) };
+    let elem = match tensor.elem_type {
+        0 => None,
+        number => {
+            Some(ElemType::from_onnx(number).map_err(|error| error.of(format_args!("value '{name}'")))?)
+        }
+    };
     Ok(Fact::tensor(elem, tensor.shape.as_ref().map(shape)))
 }
 
 /// As [`fact`], for an input of a graph: a dimension without a name gets a symbol of its own, so that it can
 /// be followed through the graph.
 pub(super) fn input_fact(name: &str, declared: Option<&TypeProto>) -> Result<Fact> {
-    let mut fact = fact(declared)?;
+    let mut fact = fact(name, declared)?;
     for (axis, dim) in fact.shape.iter_mut().flatten().enumerate() {
         if *dim == SymDim::Unknown {
             *dim = SymDim::anonymous(name, axis);

@@ -4,6 +4,7 @@
 //! To add an operator: a file in its family with an attributes struct, `parse`, `infer` and `eval`, and its
 //! `OpDef` in the family's `OPS`.
 
+mod arity;
 mod context;
 mod control;
 mod math;
@@ -13,6 +14,7 @@ mod tensor;
 
 use std::fmt::Debug;
 
+pub use arity::required_inputs;
 pub use context::{Facts, Inputs, Outputs, RunContext, one};
 
 use crate::{error::Result, graph::Fact, onnx::NodeDef};

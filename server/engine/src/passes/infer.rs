@@ -33,10 +33,22 @@ pub(super) fn run(graph: &mut Graph) -> Result<()> {
 
 fn outputs(graph: &Graph, node: &Node) -> Result<Vec<Fact>> {
     let facts = Facts::new(node.inputs.iter().map(|id| id.map(|id| graph.fact(id))).collect());
-    if let Some(folded) = fold(node, &facts) {
-        return Ok(folded);
+    let inferred = node.op.infer(&facts, node.outputs.len());
+    // A result known to be too large to keep is not made first to find that out.
+    if !inferred.as_ref().is_ok_and(|facts| facts.iter().any(is_large)) {
+        if let Some(folded) = fold(node, &facts) {
+            return Ok(folded);
+        }
     }
-    node.op.infer(&facts, node.outputs.len())
+    inferred
+}
+
+fn is_large(fact: &Fact) -> bool {
+    let bytes = fact.concrete_shape().zip(fact.elem).map(|(shape, elem)| {
+        let size = elem.wire().size().unwrap_or(1);
+        shape.elements().and_then(|len| len.checked_mul(size)).unwrap_or(usize::MAX)
+    });
+    bytes.is_some_and(|bytes| bytes > MAX_FOLDED_BYTES)
 }
 
 /// The node's outputs where its inputs are all constant. A node that fails here fails again, with its

@@ -33,6 +33,9 @@ impl Op for Optional {
     fn eval(&self, mut inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
         let given = inputs.take(0).ok();
         match self {
+            Self::Make if matches!(given, Some(Value::Optional(_))) => {
+                Err(OpError::invalid("an optional holds a tensor or a sequence, got an optional"))
+            }
             Self::Make => Ok(smallvec![Value::Optional(given.map(Arc::new))]),
             Self::Has => {
                 let has = given.is_some_and(|value| !matches!(value, Value::Optional(None)));

@@ -75,7 +75,9 @@ impl Op for Sequence {
     }
 }
 
+/// Only tensors go into a sequence: values nested by a loop would overflow the stack when they are dropped.
 fn made(all: Vec<Value>) -> Result<Outputs> {
+    all.iter().try_for_each(|value| value.tensor().map(drop))?;
     Ok(smallvec![Value::Sequence(Arc::new(all))])
 }
 

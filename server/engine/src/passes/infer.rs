@@ -35,10 +35,9 @@ fn outputs(graph: &Graph, node: &Node) -> Result<Vec<Fact>> {
     let facts = Facts::new(node.inputs.iter().map(|id| id.map(|id| graph.fact(id))).collect());
     let inferred = node.op.infer(&facts, node.outputs.len());
     // A result known to be too large to keep is not made first to find that out.
-    if !inferred.as_ref().is_ok_and(|facts| facts.iter().any(is_large)) {
-        if let Some(folded) = fold(node, &facts) {
-            return Ok(folded);
-        }
+    let large = inferred.as_ref().is_ok_and(|facts| facts.iter().any(is_large));
+    if !large && let Some(folded) = fold(node, &facts) {
+        return Ok(folded);
     }
     inferred
 }

@@ -147,5 +147,5 @@ fn declaration(name: &str, elem: DataType, dims: &[i64]) -> ValueInfoProto {
     let shape = Some(TensorShapeProto { dim });
     let value = type_proto::Value::TensorType(type_proto::Tensor { elem_type: elem as i32, shape });
     let r#type = Some(TypeProto { value: Some(value), ..Default::default() });
-    ValueInfoProto { name: name.into(), r#type, ..Default::default() }
+    ValueInfoProto { name: name.into(), r#type }
 }

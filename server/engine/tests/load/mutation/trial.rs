@@ -60,7 +60,7 @@ impl File {
             let kind = type_proto::Tensor { elem_type: tensor.data_type, shape: None };
             let value = Some(type_proto::Value::TensorType(kind));
             let r#type = Some(TypeProto { value, ..Default::default() });
-            graph.input.push(ValueInfoProto { name: tensor.name.clone(), r#type, ..Default::default() });
+            graph.input.push(ValueInfoProto { name: tensor.name.clone(), r#type });
         }
         Self { given, ..model.into() }
     }

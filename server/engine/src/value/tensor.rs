@@ -1,7 +1,8 @@
 //! The engine's tensor: an ONNX element type and a shape over candle's storage, or over a host vector for
 //! the types that candle lacks.
 //!
-//! Invariant: the storage holds exactly the shape's elements. candle storage may be strided (a transpose is
+//! Invariants: the storage holds exactly the shape's elements; the dimensions that are not 0 multiply to no
+//! more than a tensor may hold, so that no part of the shape of an empty tensor overflows or is allocated. candle storage may be strided (a transpose is
 //! free); [`Tensor::view`] compacts it.
 
 use std::sync::Arc;
@@ -48,6 +49,7 @@ impl Tensor {
         if shape.elements() != Some(data.len()) {
             return Err(OpError::invalid(format!("{} elements do not make shape {shape}", data.len())));
         }
+        checked_len::<u8>(&shape)?;
         let data = T::store(&shape, data)?;
         Ok(Self { elem: T::ELEM, shape, data })
     }
@@ -180,6 +182,7 @@ impl Tensor {
         if shape.elements() != Some(self.len()) {
             return Err(OpError::invalid(format!("cannot reshape {} to {shape}", self.shape)));
         }
+        checked_len::<u8>(&shape)?;
         let data = match &self.data {
             Data::Candle(tensor) => Data::Candle(tensor.reshape(shape.to_vec())?),
             other => other.clone(),
@@ -202,17 +205,33 @@ impl std::fmt::Debug for Tensor {
     }
 }
 
-/// The number of elements of `shape`, checked against what one tensor may take.
+/// The number of elements of `shape`, checked against what one tensor may take, as if no dimension were 0.
 ///
 /// # Errors
 /// `TooLarge` beyond [`MAX_TENSOR_BYTES`].
 pub fn checked_len<T>(shape: &[usize]) -> Result<usize> {
-    let len = shape.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim));
-    len.filter(|len| len.checked_mul(size_of::<T>().max(1)).is_some_and(|bytes| bytes <= MAX_TENSOR_BYTES))
+    let extent = shape.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim.max(1)));
+    extent
+        .filter(|all| all.checked_mul(size_of::<T>().max(1)).is_some_and(|bytes| bytes <= MAX_TENSOR_BYTES))
+        .map(|all| if shape.contains(&0) { 0 } else { all })
         .ok_or_else(|| {
             OpError::TooLarge(format!(
                 "a tensor of shape {} is larger than this server allows",
                 Shape::new(shape)
             ))
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_tensor_has_no_endless_dimension() {
+        assert_eq!(checked_len::<f32>(&[0, 1 << 20]).unwrap(), 0);
+        assert!(matches!(checked_len::<f32>(&[0, 1 << 60]), Err(OpError::TooLarge(_))));
+        assert!(matches!(Tensor::from_vec::<f32>(vec![1 << 60, 0], vec![]), Err(OpError::TooLarge(_))));
+        let empty = Tensor::from_vec::<f32>(vec![0, 3], vec![]).unwrap();
+        assert!(matches!(empty.reshape(vec![0, 1 << 60]), Err(OpError::TooLarge(_))));
+    }
 }

@@ -149,7 +149,8 @@ fn made_up(info: &ValueInfo, rows: usize, random: &mut Random) -> Value {
     let fact = &info.fact;
     let dims = fact.shape.as_ref().map(|dims| dims.iter().map(|dim| dim.known().unwrap_or(rows)).collect());
     let shape: Shape = dims.unwrap_or_else(|| Shape::new(&[rows, 3]));
-    let fits = shape.elements().is_some_and(|elements| elements <= MOST);
+    let extent = shape.iter().try_fold(1usize, |all, &dim| all.checked_mul(dim.max(1)));
+    let fits = extent.is_some_and(|extent| extent <= MOST);
     let shape = if fits { shape } else { shape.iter().map(|&dim| dim.min(2)).take(8).collect() };
     let elem = fact.elem.unwrap_or(ElemType::F32);
     let len = shape.elements().unwrap();

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use girandole_conformance::{case, case_names, cases_folder, expected};
 
-/// What an issue of this project promises; the list may only shrink below it.
-const AT_LEAST: usize = 600;
+/// What passed when the list was last written; the list may only shrink.
+const AT_LEAST: usize = 1_180;
 
 #[test]
 fn every_case_ends_as_the_list_says() {

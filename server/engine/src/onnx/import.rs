@@ -12,7 +12,12 @@ use std::{
 
 use girandole_proto::onnx::{GraphProto, NodeProto, ValueInfoProto};
 
-use super::{NodeDef, scope::Scope, tensor_from_proto, types};
+use super::{
+    NodeDef,
+    order::{execution_order, place},
+    scope::Scope,
+    tensor_from_proto, types,
+};
 use crate::{
     error::{OpError, Result},
     graph::{Fact, Graph, Node, ValueId, ValueInfo},
@@ -115,7 +120,7 @@ impl<'a> Importer<'a> {
             self.state.borrow_mut().graph.inputs.push(id);
         }
         let declared = declared(proto);
-        for index in super::model::execution_order(&proto.node)? {
+        for index in execution_order(&proto.node)? {
             let node = &proto.node[index];
             self.node(node, index, &declared).map_err(|error| error.at(place(node, index)))?;
         }
@@ -237,31 +242,4 @@ fn position(captures: &mut Vec<String>, name: String) -> usize {
 
 fn declared(proto: &GraphProto) -> HashMap<&str, &ValueInfoProto> {
     proto.value_info.iter().chain(&proto.output).map(|info| (info.name.as_str(), info)).collect()
-}
-
-/// A node for messages: its name, or its number in the file.
-pub(super) fn place(node: &NodeProto, index: usize) -> String {
-    if node.name.is_empty() {
-        format!("node {index} ({})", node.op_type)
-    } else {
-        format!("node '{}' ({})", node.name, node.op_type)
-    }
-}
-
-/// The names that a node uses: its inputs, and what its subgraphs take from around them.
-pub(super) fn used_names(node: &NodeProto) -> Vec<&str> {
-    let mut names: Vec<&str> =
-        node.input.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
-    let graphs = node.attribute.iter().flat_map(|a| a.g.iter().chain(&a.graphs));
-    graphs.for_each(|graph| names.extend(free_names(graph)));
-    names
-}
-
-fn free_names(graph: &GraphProto) -> Vec<&str> {
-    let inputs = graph.input.iter().map(|input| input.name.as_str());
-    let made = graph.node.iter().flat_map(|node| node.output.iter().map(String::as_str));
-    let constants = graph.initializer.iter().map(|tensor| tensor.name.as_str());
-    let own: HashSet<&str> = inputs.chain(made).chain(constants).collect();
-    let outputs = graph.output.iter().map(|output| output.name.as_str());
-    graph.node.iter().flat_map(used_names).chain(outputs).filter(|name| !own.contains(name)).collect()
 }

@@ -3,6 +3,7 @@
 mod attributes;
 mod import;
 mod model;
+mod order;
 mod scope;
 mod tensor;
 mod types;

@@ -4,10 +4,10 @@ use std::{collections::HashMap, path::Path};
 
 use bytes::Bytes;
 use girandole_core::Error;
-use girandole_proto::onnx::{ModelProto, NodeProto};
+use girandole_proto::onnx::ModelProto;
 use prost::Message;
 
-use super::import::{Context, Importer, place, used_names};
+use super::import::{Context, Importer};
 use crate::{
     error::{OpError, Result},
     graph::Graph,
@@ -77,43 +77,4 @@ fn opsets(model: &ModelProto) -> Result<HashMap<Domain, u32>> {
     // Exporters leave these out when a tool adds the node afterwards.
     opsets.entry(Domain::Microsoft).or_insert(1);
     Ok(opsets)
-}
-
-/// The nodes in an order in which every value is made before it is used, the file's own where that does.
-///
-/// # Errors
-/// `Invalid` naming a node of the cycle where there is none.
-pub(super) fn execution_order(nodes: &[NodeProto]) -> Result<Vec<usize>> {
-    let mut makers = HashMap::new();
-    for (index, node) in nodes.iter().enumerate() {
-        node.output.iter().filter(|name| !name.is_empty()).for_each(|name| {
-            makers.insert(name.as_str(), index);
-        });
-    }
-    let mut waiting_for = vec![0usize; nodes.len()];
-    let mut users = vec![Vec::new(); nodes.len()];
-    for (index, node) in nodes.iter().enumerate() {
-        for maker in used_names(node).iter().filter_map(|name| makers.get(name)) {
-            users[*maker].push(index);
-            waiting_for[index] += 1;
-        }
-    }
-    let mut ready: std::collections::BTreeSet<usize> =
-        (0..nodes.len()).filter(|&i| waiting_for[i] == 0).collect();
-    let mut order = Vec::with_capacity(nodes.len());
-    while let Some(index) = ready.pop_first() {
-        order.push(index);
-        for &user in &users[index] {
-            waiting_for[user] -= 1;
-            if waiting_for[user] == 0 {
-                ready.insert(user);
-            }
-        }
-    }
-    match waiting_for.iter().position(|&count| count > 0) {
-        Some(index) => {
-            Err(OpError::invalid(format!("the graph has a cycle through {}", place(&nodes[index], index))))
-        }
-        None => Ok(order),
-    }
 }

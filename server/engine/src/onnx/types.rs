@@ -44,7 +44,8 @@ fn shape(declared: &TensorShapeProto) -> SymShape {
         Some(dimension::Value::DimValue(size)) => {
             usize::try_from(*size).map_or(SymDim::Unknown, SymDim::Known)
         }
-        Some(dimension::Value::DimParam(name)) if !name.is_empty() => {
+        // Some exporters write "?" for every size that they do not know: no name that two could share.
+        Some(dimension::Value::DimParam(name)) if !matches!(name.as_str(), "" | "?") => {
             SymDim::Symbol(Arc::from(name.as_str()))
         }
         _ => SymDim::Unknown,

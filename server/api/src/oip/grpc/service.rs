@@ -41,6 +41,11 @@ impl GrpcInferenceService for Inference {
         let message = request.get_ref();
         let ready = convert::model(&message.name, &message.version)
             .and_then(|(name, version)| self.0.service.model_ready(name, &version));
+        // As Triton has it: a model that is not there is not ready, so that clients can wait for it.
+        let ready = ready.or_else(|error| match error.code() {
+            ErrorCode::NotFound => Ok(false),
+            _ => Err(error),
+        });
         answer(ready.map(|ready| ModelReadyResponse { ready }))
     }
 

@@ -53,7 +53,9 @@ def tensors(module, inputs, **options):
 
 def compare(result, expected):
     for name, value in expected.items():
-        assert_close(name, result.as_numpy(name), value)
+        got = result.as_numpy(name)
+        # Maps (ZipMap) reach clients as two tensors, keys and values; the cases hold the values.
+        assert_close(name, result.as_numpy(f"{name}_values") if got is None else got, value)
 
 
 def pieces(model, repository=REPOSITORY):
@@ -84,8 +86,9 @@ def test_json_answers_as_onnx_runtime_does(server, model):
     if not small:
         pytest.skip("too large for JSON")
     with server.http() as client:
+        names = [output["name"] for output in client.get_model_metadata(model[0])["outputs"]]
         for inputs, expected in small:
-            outputs = [tritonclient.http.InferRequestedOutput(name, binary_data=False) for name in expected]
+            outputs = [tritonclient.http.InferRequestedOutput(name, binary_data=False) for name in names]
             given = tensors(tritonclient.http, inputs, binary_data=False)
             compare(client.infer(model[0], given, outputs=outputs), expected)
 

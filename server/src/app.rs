@@ -19,7 +19,8 @@ use crate::{
     commands::Failure,
     config::{ControlMode, ServeConfig},
     logging::LogSwitch,
-    memory, shutdown,
+    memory,
+    shutdown::StopSignals,
 };
 
 /// How often the metrics' histograms are brought up to date.
@@ -30,6 +31,7 @@ const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 /// # Errors
 /// Where a port, a certificate or a repository cannot be used.
 pub(crate) async fn serve(config: ServeConfig, log: LogSwitch) -> Result<(), Failure> {
+    let signals = StopSignals::install()?;
     let listeners = Listeners::bind(&config).await?;
     let tls = config.tls.clone().map(security::Tls::load).transpose()?;
     let metrics = install_metrics()?;
@@ -48,17 +50,15 @@ pub(crate) async fn serve(config: ServeConfig, log: LogSwitch) -> Result<(), Fai
         drain: config.exit_timeout,
         ..ApiOptions::default()
     };
-    let stop = stop(runtime.clone(), config.shutdown_grace);
+    let stop = stop(signals, runtime.clone(), config.shutdown_grace);
     girandole_api::serve(options, service, Arc::new(log), stop).await?;
     finish(&runtime, Instant::now() + config.exit_timeout).await
 }
 
 /// Resolves when the protocols are to stop: readiness has failed for as long as balancers need to see it.
-async fn stop(runtime: Arc<RuntimeHandle>, grace: Duration) {
-    match shutdown::requested().await {
-        Ok(signal) => tracing::info!(signal, "stopping: readiness fails, work that was taken is finished"),
-        Err(error) => tracing::error!(%error, "signals cannot be waited for; stopping"),
-    }
+async fn stop(signals: StopSignals, runtime: Arc<RuntimeHandle>, grace: Duration) {
+    let signal = signals.received().await;
+    tracing::info!(signal, "stopping: readiness fails, work that was taken is finished");
     runtime.withdraw_readiness();
     tokio::time::sleep(grace).await;
 }

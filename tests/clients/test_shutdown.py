@@ -92,3 +92,10 @@ def test_readiness_fails_before_requests_do(tmp_path):
         wait_for(lambda: server.get("/v2/health/ready")[0] == 503, "readiness to fail", server)
         assert server.get("/v2/health/live")[0] == 200
         assert server.infer("identity", body)[0] == 200
+
+
+def test_a_signal_right_after_the_start_is_a_graceful_end_too(tmp_path):
+    repository.place(tmp_path, "identity", repository.identity())
+    for _ in range(5):
+        server = Server(ready=False, repository=tmp_path)
+        assert server.stop() == 0, server.log()

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Trains both versions of the congestion forecaster on the network of network.py, measures and exports them.
 
-    pip install -r requirements.txt && python3 train.py [VERSION ...]      # three minutes on two idle cores
+    pip install -r requirements.txt && python3 train.py [VERSION ...]      # several minutes on two cores
 
 Writes 1/model.onnx, 2/model.onnx, example.json (one cell's last 15 hours) and what each version answers to it.
 Given versions, it trains these and measures the others as they are.
-Training, choice and test use cells of their own, so nothing is measured on a cell that was learned from. The model
+Training and test use cells of their own, so nothing is measured on a cell that was learned from; there are no
+separate validation cells, and version 1's recipe was enlarged once after its test figures were seen. The model
 takes the counters in their own units: scaling is inside. Seeded; the same machine gives the same models.
 """
 import argparse

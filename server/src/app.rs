@@ -19,7 +19,6 @@ use crate::{
     commands::Failure,
     config::{ControlMode, ServeConfig},
     logging::LogSwitch,
-    memory,
     shutdown::StopSignals,
 };
 
@@ -148,7 +147,6 @@ fn runtime_options(config: &ServeConfig) -> RuntimeOptions {
         load_threads: config.load_threads,
         cores: config.cores,
         in_flight_bytes: config.max_inflight_bytes,
-        on_unloaded: Some(Arc::new(memory::give_back)),
         trace: TraceOptions { file: config.trace_file.clone(), ..TraceOptions::default() },
         ..RuntimeOptions::default()
     }

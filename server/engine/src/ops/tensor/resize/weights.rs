@@ -109,7 +109,7 @@ impl Filter {
     }
 }
 
-/// `tensor` sampled by the taps of each dimension; computed in `f32` (`f64` stays itself).
+/// `tensor` sampled by the taps of each dimension; computed in `f32`, whatever the element type.
 ///
 /// # Errors
 /// `Unsupported` for booleans and strings, `TooLarge` for too large a result.

@@ -1,0 +1,9 @@
+//! The engine's loops: threads, SIMD mathematics, and kernels over plain slices. No tensors, no files, no
+//! candle, so that they build in seconds and run under a sanitizer on their own.
+//!
+//! Invariants: a kernel checks the lengths of its slices once, before its loops, and panics or reads
+//! outside of them for no input; every SIMD path has a portable twin that the tests hold it to; the
+//! instruction set is chosen when the program runs, never when it is built.
+
+pub mod isa;
+pub mod pool;

@@ -6,13 +6,14 @@
 
 mod arity;
 mod context;
-mod control;
-mod math;
-mod ml;
-mod nn;
-mod tensor;
+pub(crate) mod control;
+pub(crate) mod fused;
+pub(crate) mod math;
+pub(crate) mod ml;
+pub(crate) mod nn;
+pub(crate) mod tensor;
 
-use std::fmt::Debug;
+use std::{any::Any, fmt::Debug};
 
 pub use arity::required_inputs;
 pub use context::{Facts, Inputs, Outputs, RunContext, one};
@@ -20,7 +21,7 @@ pub use context::{Facts, Inputs, Outputs, RunContext, one};
 use crate::{error::Result, graph::Fact, onnx::NodeDef};
 
 /// An operator with its attributes, ready to run.
-pub trait Op: Debug + Send + Sync {
+pub trait Op: Any + Debug + Send + Sync {
     /// What is known of the outputs from what is known of the inputs: one fact for each of `outputs`.
     ///
     /// # Errors

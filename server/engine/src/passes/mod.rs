@@ -3,9 +3,13 @@
 //! 1. [`infer`]: what is known of every value, so that a model that can never run is refused when it loads;
 //!    nodes whose inputs are all constant run here, once.
 //! 2. [`dead`]: nodes and values that nobody uses any more go.
+//! 3. [`fuse`]: patterns of several nodes become one fused operator, by rules of [`rewrite`].
 
 mod dead;
+mod fuse;
 mod infer;
+#[allow(dead_code, reason = "rules to come use the rest")]
+pub(crate) mod rewrite;
 
 use crate::{error::Result, graph::Graph};
 
@@ -16,5 +20,5 @@ use crate::{error::Result, graph::Graph};
 pub(crate) fn run(graph: &mut Graph) -> Result<()> {
     infer::run(graph)?;
     dead::run(graph);
-    Ok(())
+    fuse::run(graph)
 }

@@ -10,8 +10,9 @@ use crate::{
 
 pub(super) const OPS: &[OpDef] = &[OpDef::onnx("Identity", 1, |_| boxed(Identity))];
 
+/// `Identity`.
 #[derive(Debug)]
-struct Identity;
+pub(crate) struct Identity;
 
 impl Op for Identity {
     fn infer(&self, inputs: &Facts<'_>, _outputs: usize) -> Result<Vec<Fact>> {

@@ -8,7 +8,7 @@ mod depth_space;
 mod expand;
 mod gather;
 mod gather_elements;
-mod identity;
+pub(crate) mod identity;
 mod kernels;
 mod nms;
 mod non_zero;

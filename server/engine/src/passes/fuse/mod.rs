@@ -1,0 +1,21 @@
+//! Rules that put one fused operator in the place of several, stage by stage: a stage's rules are applied
+//! until none matches any more before the next stage begins.
+
+mod noop;
+
+use super::rewrite::{self, Rule};
+use crate::{error::Result, graph::Graph};
+
+/// The stages, in order.
+const STAGES: &[&[Rule]] = &[
+    // Nodes that do nothing stand between the nodes of every pattern.
+    &[noop::identity],
+];
+
+/// Runs every stage.
+///
+/// # Errors
+/// Where a fused operator can never run on its inputs.
+pub(super) fn run(graph: &mut Graph) -> Result<()> {
+    STAGES.iter().try_for_each(|rules| rewrite::run(graph, rules))
+}

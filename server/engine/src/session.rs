@@ -8,8 +8,10 @@ use std::{
 
 use girandole_core::{Batch, BatchOutputs, Error, Reply, Result, Session};
 
+use girandole_kernels::pool::Pool;
+
 use crate::{
-    device::CpuPool,
+    device,
     ops::RunContext,
     plan::Plan,
     value::{Value, from_parts, to_wire},
@@ -22,12 +24,12 @@ const LONGEST_RUN: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct OnnxSession {
     plan: Arc<Plan>,
-    pool: CpuPool,
+    pool: Pool,
 }
 
 impl OnnxSession {
     pub(crate) fn new(plan: Arc<Plan>, threads: usize) -> Result<Self> {
-        Ok(Self { plan, pool: CpuPool::new(threads)? })
+        Ok(Self { plan, pool: device::pool(threads)? })
     }
 
     fn execute(&self, batch: &Batch) -> Result<BatchOutputs> {
@@ -61,7 +63,7 @@ impl OnnxSession {
 impl Session for OnnxSession {
     fn run(&mut self, batch: Batch, reply: Reply) {
         // candle panics on some inconsistent shapes; a batch must not take its instance down.
-        let outcome = self.pool.run(|| catch_unwind(AssertUnwindSafe(|| self.execute(&batch))));
+        let outcome = self.pool.enter(|| catch_unwind(AssertUnwindSafe(|| self.execute(&batch))));
         reply.send(outcome.unwrap_or_else(|_| Err(Error::internal("the engine failed on this batch"))));
     }
 }

@@ -1,32 +1,18 @@
-//! Processor threads of a session: everything that a session computes runs inside its own pool, so that it
-//! keeps no more cores busy than it was given.
+//! Processor threads of a session: what it computes runs on the thread that owns it and on the helpers of a
+//! pool of its own, so that it keeps no more cores busy than it was given.
 
 use std::num::NonZero;
 
 use girandole_core::{Error, ErrorCode, Result};
+use girandole_kernels::pool::Pool;
 
-/// The threads of one session.
-#[derive(Debug)]
-pub struct CpuPool(rayon::ThreadPool);
-
-impl CpuPool {
-    /// A pool of `threads` threads.
-    ///
-    /// # Errors
-    /// `Unavailable` where the system gives no more threads.
-    pub fn new(threads: usize) -> Result<Self> {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.max(1))
-            .thread_name(|i| format!("compute-{i}"))
-            .build()
-            .map(Self)
-            .map_err(|error| Error::new(ErrorCode::Unavailable, format!("no threads for a session: {error}")))
-    }
-
-    /// Runs `work` on the pool's threads and waits for it.
-    pub fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
-        self.0.install(work)
-    }
+/// The threads of one session: `threads`, of which its owner is one.
+///
+/// # Errors
+/// `Unavailable` where the system gives no more threads.
+pub(crate) fn pool(threads: usize) -> Result<Pool> {
+    Pool::new(threads)
+        .map_err(|error| Error::new(ErrorCode::Unavailable, format!("no threads for a session: {error}")))
 }
 
 /// The threads that this machine runs at once.

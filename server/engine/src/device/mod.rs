@@ -2,7 +2,8 @@
 
 mod cpu;
 
-pub use cpu::{CpuPool, default_threads};
+pub use cpu::default_threads;
+pub(crate) use cpu::pool;
 
 use girandole_core::{DeviceKind, Error, ErrorCode, Placement, Result};
 

@@ -1,8 +1,9 @@
 //! Matrix products, by the `gemm` crate: it packs and blocks as it sees fit and takes any strides.
 
+use girandole_kernels::pool;
+
 use super::{
     matrix::{Mat, MatMut},
-    parallel,
     real::Real,
 };
 use crate::error::{OpError, Result};
@@ -34,41 +35,89 @@ pub(crate) fn product<T: Real>(
             a.rows, a.cols, b.rows, b.cols
         )));
     }
+    if into.rows() == 0 || into.cols() == 0 {
+        return Ok(());
+    }
     if a.cols == 0 {
         if how == Into::Replace {
             (0..into.rows()).for_each(|row| into.row(row).fill(T::zero()));
         }
         return Ok(());
     }
-    let stride = |stride: usize| isize::try_from(stride).unwrap_or(isize::MAX);
-    // SAFETY: `Mat` and `MatMut` hold pointers whose places [rows, cols] at their strides were found within
-    // one slice when they were made (so the strides of axes longer than 1 fit an `isize`), `into` is borrowed
-    // mutably and so shares nothing with the operands, the sizes fit as checked above, and `T` is f32 or f64,
-    // the types that `gemm` takes.
-    unsafe {
-        gemm::gemm(
-            a.rows,
-            b.cols,
-            a.cols,
-            into.start(),
-            1,
-            stride(into.row_stride()),
-            how == Into::Add,
-            left.start(),
-            stride(a.col_stride),
-            stride(a.row_stride),
-            right.start(),
-            stride(b.col_stride),
-            stride(b.row_stride),
-            T::one(),
-            scale,
-            false,
-            false,
-            false,
-            parallel::of_gemm(),
-        );
-    }
+    Product { into: into.start(), row_stride: into.row_stride(), how, scale, left, right }.run();
     Ok(())
+}
+
+/// Products of fewer multiplications are not worth a second thread.
+const WORTHWHILE: usize = 1 << 18;
+
+/// Pieces are whole multiples of this, so that each fills the registers' tiles.
+const TILE: usize = 16;
+
+/// A product whose sizes fit.
+struct Product<'a, T> {
+    into: *mut T,
+    row_stride: usize,
+    how: Into,
+    scale: T,
+    left: Mat<'a, T>,
+    right: Mat<'a, T>,
+}
+
+// SAFETY: the operands are only read, and pieces of different rows or columns write different places.
+unsafe impl<T: Real> Sync for Product<'_, T> {}
+
+impl<T: Real> Product<'_, T> {
+    /// Split over the pool's threads by the longer side.
+    fn run(&self) {
+        let (rows, cols, depth) =
+            (self.left.layout().rows, self.right.layout().cols, self.left.layout().cols);
+        let steps = rows.saturating_mul(cols).saturating_mul(depth);
+        let threads = if steps < WORTHWHILE { 1 } else { pool::threads() };
+        let long = rows.max(cols);
+        let piece = long.div_ceil(threads).next_multiple_of(TILE);
+        pool::run(long.div_ceil(piece.max(1)), &|i| {
+            let (begin, len) = (i * piece, piece.min(long - i * piece));
+            if rows >= cols {
+                self.piece((begin, len), (0, cols))
+            } else {
+                self.piece((0, rows), (begin, len))
+            }
+        });
+    }
+
+    /// The part of the product of these rows and columns, each its first and their number.
+    fn piece(&self, rows: (usize, usize), cols: (usize, usize)) {
+        let (a, b) = (self.left.layout(), self.right.layout());
+        let stride = |stride: usize| isize::try_from(stride).unwrap_or(isize::MAX);
+        // SAFETY: `Mat` and `MatMut` hold pointers whose places [rows, cols] at their strides were found within
+        // one slice when they were made (so the strides of axes longer than 1 fit an `isize`), and this piece
+        // lies within them; what is written is borrowed mutably and so shares nothing with the operands, the
+        // sizes were checked to fit, and `T` is f32 or f64, the types that `gemm` takes.
+        unsafe {
+            gemm::gemm(
+                rows.1,
+                cols.1,
+                a.cols,
+                self.into.add(rows.0 * self.row_stride + cols.0),
+                1,
+                stride(self.row_stride),
+                self.how == Into::Add,
+                self.left.start().add(rows.0 * a.row_stride),
+                stride(a.col_stride),
+                stride(a.row_stride),
+                self.right.start().add(cols.0 * b.col_stride),
+                stride(b.col_stride),
+                stride(b.row_stride),
+                T::one(),
+                self.scale,
+                false,
+                false,
+                false,
+                gemm::Parallelism::None,
+            );
+        }
+    }
 }
 
 #[cfg(test)]
@@ -94,7 +143,10 @@ mod tests {
 
     #[test]
     fn products_of_all_sizes_match_the_plain_sum() {
-        for (m, k, n) in [(1, 1, 1), (1, 64, 256), (3, 5, 7), (65, 130, 67), (16, 0, 4)] {
+        let pool = pool::Pool::new(3).unwrap();
+        for (m, k, n) in
+            [(1, 1, 1), (1, 64, 256), (3, 5, 7), (65, 130, 67), (16, 0, 4), (0, 3, 4), (9, 99, 400)]
+        {
             let (a, b) = (values(m * k), values(k * n));
             let mut out = vec![9f32; m * n];
             let into = MatMut::new(&mut out, m, n).unwrap();
@@ -103,6 +155,10 @@ mod tests {
                 Mat::new(&b, 0, Layout::dense(k, n)).unwrap(),
             );
             product(into, Into::Replace, 1.0, left, right).unwrap();
+            close(&out, &plain(&a, &b, (m, k, n)));
+            out.fill(9.0);
+            let into = MatMut::new(&mut out, m, n).unwrap();
+            pool.enter(|| product(into, Into::Replace, 1.0, left, right)).unwrap();
             close(&out, &plain(&a, &b, (m, k, n)));
         }
     }

@@ -99,9 +99,9 @@ fn single_taps_match_the_plain_sum() {
 
 #[test]
 fn work_that_is_split_over_threads_gives_the_same() {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    let pool = girandole_kernels::pool::Pool::new(3).unwrap();
     let window = [Axis::ONE, axis(40, 3, 1, 1, (1, 1)), axis(41, 3, 1, 1, (1, 1))];
-    pool.install(|| {
+    pool.enter(|| {
         check(geometry(1, 1, (3, 16), window), Strategy::Columns);
         check(geometry(2, 8, (8, 8), window), Strategy::Depthwise);
     });

@@ -1,6 +1,6 @@
 //! Loops over elements, split over the threads of the current pool where they are long.
 
-use rayon::prelude::*;
+use girandole_kernels::pool;
 
 use crate::{
     error::Result,
@@ -25,13 +25,13 @@ pub(crate) fn fill_costly<T: Send>(
 ) {
     let cost = cost.max(1);
     let unit = unit.max(1);
-    let threads = rayon::current_num_threads();
+    let threads = pool::threads();
     if out.len() <= unit || out.len().saturating_mul(cost) <= 2 * GRAIN || threads == 1 {
         body(0, out);
         return;
     }
     let piece = (out.len() / (4 * threads)).max(GRAIN / cost).max(1).div_ceil(unit) * unit;
-    out.par_chunks_mut(piece).enumerate().for_each(|(i, chunk)| body(i * piece, chunk));
+    pool::chunks(out, piece, |i, chunk| body(i * piece, chunk));
 }
 
 /// A new vector for an output of `shape`.

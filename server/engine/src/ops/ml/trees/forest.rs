@@ -3,7 +3,7 @@
 //! Invariants, from [`Raw::check`]: every walk ends at a leaf, every leaf's targets are below `targets`, and
 //! a row of at least `features` numbers is never read beyond its end.
 
-use rayon::prelude::*;
+use girandole_kernels::pool;
 
 use super::{
     super::real::Real,
@@ -110,7 +110,7 @@ impl<T: Real> Forest<T> {
         if rows.columns == 0 || self.targets == 0 {
             return Err(OpError::invalid("expected at least one feature and one target"));
         }
-        let block = |((rows_in, out), labels): ((&[T], &mut [O]), &mut [L])| {
+        let block = |rows_in: &[T], out: &mut [O], labels: &mut [L]| {
             let mut scores = self.block(rows_in, rows.columns, aggregate);
             let each = scores.chunks_mut(self.targets).zip(out.chunks_mut(rows.width)).zip(labels);
             each.for_each(|((scores, out), label)| finish(scores, out, label));
@@ -118,12 +118,14 @@ impl<T: Real> Forest<T> {
         let (features, columns) = (rows.data, rows.columns);
         let Out { values, labels } = out;
         if labels.len() * self.roots.len() >= PARALLEL && labels.len() > 1 {
-            let size = labels.len().div_ceil(rayon::current_num_threads()).clamp(1, BLOCK);
-            let inputs = features.par_chunks(size * columns).zip(values.par_chunks_mut(size * rows.width));
-            inputs.zip(labels.par_chunks_mut(size)).for_each(block);
+            let size = labels.len().div_ceil(pool::threads()).clamp(1, BLOCK);
+            pool::chunks2((labels, size), (values, size * rows.width), |i, labels, out| {
+                let features = features.get(i * size * columns..).unwrap_or_default();
+                block(&features[..(labels.len() * columns).min(features.len())], out, labels);
+            });
         } else {
             let inputs = features.chunks(BLOCK * columns).zip(values.chunks_mut(BLOCK * rows.width));
-            inputs.zip(labels.chunks_mut(BLOCK)).for_each(block);
+            inputs.zip(labels.chunks_mut(BLOCK)).for_each(|((rows, out), labels)| block(rows, out, labels));
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 //! Neighbouring dimensions that lie in one run are merged first, so most walks end as memory copies; the
 //! innermost two dimensions are done as a tile, which keeps a transpose within the cache.
 
-use rayon::prelude::*;
+use girandole_kernels::pool;
 
 use crate::{
     error::{OpError, Result},
@@ -47,19 +47,14 @@ fn copy<T: Element>(source: &[T], walk: &Walk) -> Result<Vec<T>> {
     let mut out = vec![T::default(); len];
     let start = walk.start.cast_signed();
     let tiles_per_task = (TASK / tile.len()).max(1);
-    let fill = |(task, part): (usize, &mut [T])| {
+    let fill = |task: usize, part: &mut [T]| {
         let mut odometer = Odometer::at(&outer, task * tiles_per_task, start);
         for rows in part.chunks_exact_mut(tile.len()) {
             tile.fill(source, odometer.offset, rows);
             odometer.advance();
         }
     };
-    let part = tiles_per_task * tile.len();
-    if len <= part {
-        fill((0, &mut out));
-    } else {
-        out.par_chunks_mut(part).enumerate().for_each(fill);
-    }
+    pool::chunks(&mut out, tiles_per_task * tile.len(), fill);
     Ok(out)
 }
 

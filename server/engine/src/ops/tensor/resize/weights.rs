@@ -1,6 +1,6 @@
 //! Linear and cubic interpolation, one dimension at a time: each result is a weighted sum of a few inputs.
 
-use rayon::prelude::*;
+use girandole_kernels::pool;
 
 use super::{coordinates::Transform, sizing::AxisSizing};
 use crate::{
@@ -151,8 +151,9 @@ fn sample(
         shape[i] = axis.taps.len();
         let mut out = vec![0f32; checked_len::<f32>(&shape)?];
         let (read, write) = (axis.input * inner, axis.taps.len() * inner);
-        out.par_chunks_mut(write).zip(data.par_chunks(read)).for_each(|(out, data)| {
-            axis.apply(data, out, inner, extrapolation);
+        pool::chunks(&mut out, write, |i, out| {
+            let data = data.get(i * read..).unwrap_or_default();
+            axis.apply(&data[..read.min(data.len())], out, inner, extrapolation);
         });
         data = out;
     }

@@ -53,6 +53,7 @@ impl OnnxSession {
             let input = batch.inputs.iter().find(|input| input.index == index);
             let input = input.ok_or_else(|| Error::invalid(format!("input '{}' is missing", info.name)))?;
             from_parts(input.dtype, &input.shape, &input.parts)
+                .and_then(|tensor| tensor.declared(info.fact.elem))
                 .map(Value::Tensor)
                 .map_err(|error| error.at(format_args!("input '{}'", info.name)))
         });

@@ -13,7 +13,7 @@ use half::{bf16, f16};
 
 use crate::{
     error::{OpError, Result},
-    value::{ElemType, Tensor, checked_len, from_parts},
+    value::{ElemType, Mini, Tensor, checked_len, from_parts},
 };
 
 /// The tensor in a file's message. `folder` is where external data may lie; `None` allows none.
@@ -29,16 +29,47 @@ fn read(proto: &TensorProto, folder: Option<&Path>) -> Result<Tensor> {
     let shape = shape(&proto.dims)?;
     let len = checked_len::<u8>(&shape)?;
     if proto.data_location == DataLocation::External as i32 {
-        let raw = external(proto, len * elem.wire().size().unwrap_or(1), folder)?;
+        let size = len.saturating_mul(elem.wire().size().unwrap_or(1));
+        let raw = external(proto, stored_bytes(elem, size), folder)?;
+        if let ElemType::Mini(mini) = elem {
+            return unpacked(mini, shape, len, &raw);
+        }
         return from_parts(elem.wire(), &shape, &[raw]);
     }
     if elem == ElemType::String {
         return Tensor::from_vec(shape, proto.string_data.clone());
     }
+    if let ElemType::Mini(mini) = elem {
+        let listed: Vec<u8> = proto.int32_data.iter().map(|&v| v as u8).collect();
+        let packed: &[u8] = if proto.raw_data.is_empty() { &listed } else { &proto.raw_data };
+        return unpacked(mini, shape, len, packed);
+    }
     if !proto.raw_data.is_empty() {
         return from_parts(elem.wire(), &shape, std::slice::from_ref(&proto.raw_data));
     }
     typed(proto, elem, shape)
+}
+
+/// The bytes that a file has for elements that take `size` bytes here.
+const fn stored_bytes(elem: ElemType, size: usize) -> usize {
+    match elem {
+        ElemType::Mini(mini) if mini.is_packed() => size.div_ceil(2),
+        _ => size,
+    }
+}
+
+/// Elements of a byte, or of half a byte with the first in the low half.
+fn unpacked(mini: Mini, shape: Shape, len: usize, packed: &[u8]) -> Result<Tensor> {
+    if packed.len() != stored_bytes(ElemType::Mini(mini), len) {
+        return Err(OpError::invalid(format!("{} bytes do not make shape {shape}", packed.len())));
+    }
+    let codes = if mini.is_packed() {
+        let halves = packed.iter().flat_map(|&byte| [byte, byte >> 4]);
+        halves.take(len).map(|code| mini.unpack(code)).collect()
+    } else {
+        packed.to_vec()
+    };
+    Tensor::from_codes(mini, shape, codes)
 }
 
 fn shape(dims: &[i64]) -> Result<Shape> {
@@ -68,6 +99,7 @@ fn typed(proto: &TensorProto, elem: ElemType, shape: Shape) -> Result<Tensor> {
         ElemType::F16 => Tensor::from_vec(shape, ints.map(|&v| f16::from_bits(v as u16)).collect()),
         ElemType::BF16 => Tensor::from_vec(shape, ints.map(|&v| bf16::from_bits(v as u16)).collect()),
         ElemType::String => Tensor::from_vec(shape, proto.string_data.clone()),
+        ElemType::Mini(_) => Err(OpError::invalid(format!("elements of {elem} are read as bytes"))),
     }
 }
 
@@ -125,6 +157,18 @@ mod tests {
         let expected = [f16::from_f32(1.0), f16::from_f32(-2.0)];
         assert_eq!(tensor_from_proto(&raw, None).unwrap().to_vec::<f16>().unwrap(), expected);
         assert_eq!(tensor_from_proto(&typed, None).unwrap().to_vec::<f16>().unwrap(), expected);
+    }
+
+    #[test]
+    fn halves_of_bytes_are_unpacked_low_half_first() {
+        let raw = TensorProto { raw_data: vec![0xf1, 0x08].into(), ..proto(DataType::Int4, &[3]) };
+        let typed = TensorProto { int32_data: vec![0xf1, 0x08], ..proto(DataType::Int4, &[3]) };
+        for tensor in [raw, typed] {
+            let (mini, codes) = tensor_from_proto(&tensor, None).unwrap().codes().unwrap();
+            assert_eq!((mini, codes.to_vec::<u8>().unwrap()), (Mini::I4, vec![1, 0xff, 0xf8]));
+        }
+        let short = TensorProto { raw_data: vec![0xf1].into(), ..proto(DataType::Uint4, &[3]) };
+        assert!(tensor_from_proto(&short, None).is_err());
     }
 
     #[test]

@@ -111,6 +111,11 @@ impl OpDef {
     pub const fn ml(name: &'static str, since: u32, parse: fn(&NodeDef<'_>) -> Result<Box<dyn Op>>) -> Self {
         Self { domain: Domain::Ml, name, since, parse }
     }
+
+    /// An operator of ONNX Runtime's own domain, which has one version.
+    pub const fn microsoft(name: &'static str, parse: fn(&NodeDef<'_>) -> Result<Box<dyn Op>>) -> Self {
+        Self { domain: Domain::Microsoft, name, since: 1, parse }
+    }
 }
 
 /// Every operator, family by family.

@@ -5,6 +5,7 @@ use std::fmt;
 use girandole_core::DType;
 use girandole_proto::onnx::tensor_proto::DataType;
 
+use super::Mini;
 use crate::error::{OpError, Result};
 
 /// An element type of ONNX.
@@ -25,6 +26,8 @@ pub enum ElemType {
     F32,
     F64,
     String,
+    /// A type of one byte or less, which only moves and is converted.
+    Mini(Mini),
 }
 
 impl ElemType {
@@ -50,6 +53,14 @@ impl ElemType {
             DataType::Float => Self::F32,
             DataType::Double => Self::F64,
             DataType::String => Self::String,
+            DataType::Float8e4m3fn => Self::Mini(Mini::F8E4M3FN),
+            DataType::Float8e4m3fnuz => Self::Mini(Mini::F8E4M3FNUZ),
+            DataType::Float8e5m2 => Self::Mini(Mini::F8E5M2),
+            DataType::Float8e5m2fnuz => Self::Mini(Mini::F8E5M2FNUZ),
+            DataType::Float8e8m0 => Self::Mini(Mini::F8E8M0),
+            DataType::Float4e2m1 => Self::Mini(Mini::F4E2M1),
+            DataType::Int4 => Self::Mini(Mini::I4),
+            DataType::Uint4 => Self::Mini(Mini::U4),
             other => {
                 return Err(OpError::unsupported(format!(
                     "element type {} is not supported",
@@ -59,7 +70,8 @@ impl ElemType {
         })
     }
 
-    /// The wire's type.
+    /// The wire's type. The protocol has none for 4-bit integers, which travel as bytes of their value, nor
+    /// for small floats, which travel as bytes of their code.
     pub const fn wire(self) -> DType {
         match self {
             Self::Bool => DType::Bool,
@@ -76,6 +88,8 @@ impl ElemType {
             Self::F32 => DType::F32,
             Self::F64 => DType::F64,
             Self::String => DType::Bytes,
+            Self::Mini(Mini::I4) => DType::I8,
+            Self::Mini(_) => DType::U8,
         }
     }
 
@@ -95,6 +109,9 @@ impl ElemType {
 
 impl fmt::Display for ElemType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.wire(), f)
+        match self {
+            Self::Mini(mini) => fmt::Display::fmt(mini, f),
+            other => fmt::Display::fmt(&other.wire(), f),
+        }
     }
 }

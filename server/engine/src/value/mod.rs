@@ -3,6 +3,7 @@
 mod dispatch;
 mod elem;
 mod element;
+mod mini;
 mod tensor;
 mod view;
 mod wire;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 pub(crate) use dispatch::dispatch;
 pub use elem::ElemType;
 pub use element::{Bool, Element, Text};
+pub use mini::{Mini, Overflow, Rounding, encode_power};
 pub use tensor::{Data, MAX_TENSOR_BYTES, Tensor, checked_len};
 pub use view::View;
 pub use wire::{from_parts, to_wire};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use girandole_core::Shape;
 
 use super::{
-    ElemType, Text,
+    ElemType, Mini, Text,
     element::{Bool, Element},
     view::View,
 };
@@ -162,6 +162,50 @@ impl Tensor {
         }
     }
 
+    /// A tensor of a type of one byte or less from its elements' bytes.
+    ///
+    /// # Errors
+    /// `Invalid` where the length does not fit the shape or a byte is none of the type's.
+    pub fn from_codes(mini: Mini, shape: impl Into<Shape>, codes: Vec<u8>) -> Result<Self> {
+        if let Some(byte) = codes.iter().find(|&&byte| !mini.holds(byte)) {
+            return Err(OpError::invalid(format!("the byte {byte} is no element of {mini}")));
+        }
+        let tensor = Self::from_vec(shape, codes)?;
+        Ok(Self { elem: ElemType::Mini(mini), ..tensor })
+    }
+
+    /// The elements' bytes, as a tensor of `u8`; `None` for a type wider than a byte.
+    pub fn codes(&self) -> Option<(Mini, Self)> {
+        match self.elem {
+            ElemType::Mini(mini) => Some((mini, Self { elem: ElemType::U8, ..self.clone() })),
+            _ => None,
+        }
+    }
+
+    /// What `f` makes of this tensor, where `f` only moves elements: those of a byte or less move as `u8`.
+    ///
+    /// # Errors
+    /// Those of `f`.
+    pub fn moved(&self, f: impl FnOnce(&Self) -> Result<Self>) -> Result<Self> {
+        match self.codes() {
+            Some((_, codes)) => Ok(Self { elem: self.elem, ..f(&codes)? }),
+            None => f(self),
+        }
+    }
+
+    /// This tensor, which came over the wire, as one of the type that the model declares.
+    ///
+    /// # Errors
+    /// `Invalid` where an element is none of that type's.
+    pub fn declared(self, elem: Option<ElemType>) -> Result<Self> {
+        let Some(ElemType::Mini(mini)) = elem else { return Ok(self) };
+        let codes = match self.elem {
+            ElemType::I8 => bytemuck::allocation::cast_vec(self.to_vec::<i8>()?),
+            _ => self.to_vec::<u8>()?,
+        };
+        Self::from_codes(mini, self.shape, codes)
+    }
+
     /// The only element of a tensor of one.
     ///
     /// # Errors
@@ -225,6 +269,21 @@ pub fn checked_len<T>(shape: &[usize]) -> Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn small_elements_move_as_bytes_and_are_checked() {
+        let tensor = Tensor::from_codes(Mini::I4, vec![3usize], vec![0xff, 7, 0xf8]).unwrap();
+        let turned = tensor.moved(|codes| {
+            Tensor::from_vec(codes.shape().clone(), codes.to_vec::<u8>()?.into_iter().rev().collect())
+        });
+        let turned = turned.unwrap();
+        assert_eq!(turned.elem(), ElemType::Mini(Mini::I4));
+        assert_eq!(turned.codes().unwrap().1.to_vec::<u8>().unwrap(), [0xf8, 7, 0xff]);
+        assert!(tensor.view::<u8>().is_err());
+        assert!(Tensor::from_codes(Mini::U4, vec![1usize], vec![16]).is_err());
+        let came = Tensor::from_vec(vec![2usize], vec![-8i8, 9]).unwrap();
+        assert!(came.declared(Some(ElemType::Mini(Mini::I4))).is_err());
+    }
 
     #[test]
     fn an_empty_tensor_has_no_endless_dimension() {

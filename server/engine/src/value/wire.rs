@@ -48,6 +48,10 @@ pub fn to_wire(tensor: &Tensor) -> Result<girandole_core::Tensor> {
             tensor.view::<Text>()?.iter().for_each(|text| bytes_tensor::push(&mut out, text));
             out.freeze()
         }
+        ElemType::Mini(_) => match tensor.codes() {
+            Some((_, codes)) => pod_bytes::<u8>(&codes)?,
+            None => Bytes::new(),
+        },
         elem => dispatch!(elem, Number, T => pod_bytes::<T>(tensor))?,
     };
     Ok(girandole_core::Tensor::new(tensor.elem().wire(), tensor.shape().clone(), data)?)

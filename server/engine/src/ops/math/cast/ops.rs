@@ -1,30 +1,50 @@
-//! `Cast` to the type of an attribute and `CastLike` to that of another input. The saturation that their
-//! `saturate` asks for is of 8-bit floats only, which the engine lacks.
+//! `Cast` to the type of an attribute and `CastLike` to that of another input. `saturate` (opset 19) and
+//! `round_mode` (24) are of 8-bit floats only.
 
 use super::{
+    mini::{How, decoded, encoded},
     number::Convert,
     text::{parse, print},
 };
 use crate::{
-    error::Result,
+    error::{OpError, Result},
     graph::Fact,
     onnx::NodeDef,
     ops::{Facts, Inputs, Op, OpDef, Outputs, RunContext, boxed, math::parallel::map, one},
-    value::{Bool, ElemType, Tensor, Text, dispatch},
+    value::{Bool, ElemType, Mini, Overflow, Rounding, Tensor, Text, dispatch},
 };
 
-pub(crate) const OPS: &[OpDef] =
-    &[OpDef::onnx("Cast", 6, cast), OpDef::onnx("CastLike", 15, |_| boxed(Cast { to: None }))];
+pub(crate) const OPS: &[OpDef] = &[OpDef::onnx("Cast", 6, cast), OpDef::onnx("CastLike", 15, cast_like)];
 
 #[derive(Debug)]
 struct Cast {
     /// The type; `None` is that of input 1.
     to: Option<ElemType>,
+    how: How,
 }
 
 fn cast(node: &NodeDef<'_>) -> Result<Box<dyn Op>> {
     let number = i32::try_from(node.required_int("to")?).unwrap_or(-1);
-    boxed(Cast { to: Some(ElemType::from_onnx(number)?) })
+    boxed(Cast { to: Some(ElemType::from_onnx(number)?), how: how(node)? })
+}
+
+fn cast_like(node: &NodeDef<'_>) -> Result<Box<dyn Op>> {
+    boxed(Cast { to: None, how: how(node)? })
+}
+
+fn how(node: &NodeDef<'_>) -> Result<How> {
+    let overflow = if node.flag("saturate", true)? { Overflow::Saturate } else { Overflow::Overflow };
+    let rounding = match node.string_or("round_mode", "up")? {
+        "up" => Rounding::Up,
+        "down" => Rounding::Down,
+        "nearest" => Rounding::Nearest,
+        other => {
+            return Err(OpError::invalid(format!(
+                "attribute 'round_mode' must be up, down or nearest, got '{other}'"
+            )));
+        }
+    };
+    Ok(How { overflow, rounding })
 }
 
 impl Op for Cast {
@@ -40,11 +60,32 @@ impl Op for Cast {
             Some(elem) => elem,
             None => inputs.tensor(1)?.elem(),
         };
-        one(convert(input, to)?)
+        one(convert(input, to, self.how)?)
     }
 }
 
-fn convert(input: &Tensor, to: ElemType) -> Result<Tensor> {
+fn convert(input: &Tensor, to: ElemType, how: How) -> Result<Tensor> {
+    if input.elem() == to {
+        return Ok(input.clone());
+    }
+    if let Some((mini, codes)) = input.codes() {
+        return convert(&decoded(mini, &codes)?, to, how);
+    }
+    match to {
+        ElemType::Mini(mini) if mini.is_int() && input.elem().is_int() => low_bits(mini, input),
+        ElemType::Mini(mini) => encoded(mini, &plain(input, ElemType::F32)?, how),
+        to => plain(input, to),
+    }
+}
+
+/// Integers narrow by their bits.
+fn low_bits(mini: Mini, input: &Tensor) -> Result<Tensor> {
+    let bytes = plain(input, ElemType::U8)?.to_vec::<u8>()?;
+    Tensor::from_codes(mini, input.shape().clone(), bytes.into_iter().map(|b| mini.unpack(b)).collect())
+}
+
+/// Between types wider than a byte, strings and booleans.
+fn plain(input: &Tensor, to: ElemType) -> Result<Tensor> {
     match input.elem() {
         from if from == to => Ok(input.clone()),
         ElemType::String => of_text(input, to),

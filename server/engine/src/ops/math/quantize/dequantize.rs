@@ -1,12 +1,14 @@
-//! `DequantizeLinear`: (x - zero point) * scale, in the scale's type.
+//! `DequantizeLinear`: (x - zero point) * scale, in the scale's type or that of `output_dtype`.
 
 use super::{
     grid::{Granularity, Grid},
-    linear::floats,
+    linear::elem_attribute,
+    numbers::{floats, whole},
 };
 use crate::{
     error::{OpError, Result},
     graph::Fact,
+    onnx::NodeDef,
     ops::{
         Facts, Inputs, Op, OpDef, Outputs, RunContext, boxed,
         math::{
@@ -15,20 +17,25 @@ use crate::{
         },
         one,
     },
-    value::{Tensor, dispatch},
+    value::{ElemType, Tensor, dispatch},
 };
 
 pub(crate) const OPS: &[OpDef] =
-    &[OpDef::onnx("DequantizeLinear", 10, |n| boxed(Dequantize { granularity: Granularity::parse(n)? }))];
+    &[OpDef::onnx("DequantizeLinear", 10, parse), OpDef::microsoft("DequantizeLinear", parse)];
 
 #[derive(Debug)]
 struct Dequantize {
     granularity: Granularity,
+    elem: Option<ElemType>,
+}
+
+fn parse(node: &NodeDef<'_>) -> Result<Box<dyn Op>> {
+    boxed(Dequantize { granularity: Granularity::parse(node)?, elem: elem_attribute(node, "output_dtype")? })
 }
 
 impl Op for Dequantize {
     fn infer(&self, inputs: &Facts<'_>, _outputs: usize) -> Result<Vec<Fact>> {
-        Ok(vec![Fact::tensor(inputs.elem(1), inputs.shape(0).cloned())])
+        Ok(vec![Fact::tensor(self.elem.or_else(|| inputs.elem(1)), inputs.shape(0).cloned())])
     }
 
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
@@ -39,31 +46,36 @@ impl Op for Dequantize {
                 "as many zero points as scales are expected, of the input's element type",
             ));
         }
-        let (scales, elem) = (floats(scale)?, scale.elem());
-        let scales = scales.view::<f32>()?;
-        one(dispatch!(elem, Float, F => dispatch!(input.elem(), Int, Q => {
-            dequantize::<Q, F>(input, &scales, zero, grid)
-        }))?)
+        let (input, zero) = (whole(input)?, zero.map(whole).transpose()?);
+        let (scales, elem) = (floats(scale)?, self.elem.unwrap_or_else(|| scale.elem()));
+        let scales = Scales { scales: &scales.view::<f32>()?, zeros: zero.as_ref(), grid };
+        one(dispatch!(elem, Float, F => match input.elem() {
+            // Small floats.
+            ElemType::F32 => dequantize::<f32, F>(&input, &scales),
+            elem => dispatch!(elem, Int, Q => dequantize::<Q, F>(&input, &scales)),
+        })?)
     }
 }
 
-fn dequantize<Q: Number, F: Real>(
-    input: &Tensor,
-    scales: &[f32],
-    zero: Option<&Tensor>,
+/// Scales and zero points, and which belong to an element.
+struct Scales<'a> {
+    scales: &'a [f32],
+    zeros: Option<&'a Tensor>,
     grid: Grid,
-) -> Result<Tensor> {
+}
+
+fn dequantize<Q: Number, F: Real>(input: &Tensor, by: &Scales<'_>) -> Result<Tensor> {
     let elements = input.view::<Q>()?;
     let elements: &[Q] = &elements;
-    let zeros: Vec<Q> = match zero {
-        Some(zero) => zero.to_vec()?,
-        None => vec![Q::ZERO; scales.len()],
+    let zeros: Vec<Q> = match by.zeros {
+        Some(zeros) => zeros.to_vec()?,
+        None => vec![Q::ZERO; by.scales.len()],
     };
     let mut out = allocate::<F>(input.shape())?;
     fill(&mut out, 1, &|start, chunk| {
         for (i, (to, x)) in chunk.iter_mut().zip(&elements[start..]).enumerate() {
-            let place = grid.place(start + i);
-            *to = F::from_f64((x.to_f64() - zeros[place].to_f64()) * f64::from(scales[place]));
+            let place = by.grid.place(start + i);
+            *to = F::from_f64((x.to_f64() - zeros[place].to_f64()) * f64::from(by.scales[place]));
         }
     });
     Tensor::from_vec(input.shape().clone(), out)

@@ -1,7 +1,10 @@
 //! `QuantizeLinear`: round(x / scale) + zero point, saturated; the type is the zero point's, or
-//! `output_dtype`'s, or UINT8.
+//! `output_dtype`'s, or UINT8. Small floats are rounded by their own rules, after the zero point.
 
-use super::grid::{Granularity, Grid};
+use super::{
+    grid::{Granularity, Grid},
+    numbers::{floats, whole},
+};
 use crate::{
     error::{OpError, Result},
     graph::Fact,
@@ -14,23 +17,39 @@ use crate::{
         },
         one,
     },
-    value::{ElemType, Tensor, dispatch},
+    value::{ElemType, Mini, Overflow, Tensor, dispatch},
 };
 
-pub(crate) const OPS: &[OpDef] = &[OpDef::onnx("QuantizeLinear", 10, parse)];
+pub(crate) const OPS: &[OpDef] =
+    &[OpDef::onnx("QuantizeLinear", 10, parse), OpDef::microsoft("QuantizeLinear", parse)];
 
 #[derive(Debug)]
 struct Quantize {
     granularity: Granularity,
     elem: Option<ElemType>,
+    /// What the quotient is rounded to first.
+    precision: Option<ElemType>,
+    overflow: Overflow,
 }
 
 fn parse(node: &NodeDef<'_>) -> Result<Box<dyn Op>> {
-    let elem = match node.int_or("output_dtype", 0)? {
-        0 => None,
-        number => Some(ElemType::from_onnx(i32::try_from(number).unwrap_or(-1))?),
-    };
-    boxed(Quantize { granularity: Granularity::parse(node)?, elem })
+    boxed(Quantize {
+        granularity: Granularity::parse(node)?,
+        elem: elem_attribute(node, "output_dtype")?,
+        precision: elem_attribute(node, "precision")?,
+        overflow: if node.flag("saturate", true)? { Overflow::Saturate } else { Overflow::Overflow },
+    })
+}
+
+/// An element type by its number; 0 is none.
+///
+/// # Errors
+/// `Invalid` for a number that is no type's.
+pub(super) fn elem_attribute(node: &NodeDef<'_>, name: &str) -> Result<Option<ElemType>> {
+    match node.int_or(name, 0)? {
+        0 => Ok(None),
+        number => ElemType::from_onnx(i32::try_from(number).unwrap_or(-1)).map(Some),
+    }
 }
 
 impl Op for Quantize {
@@ -48,35 +67,79 @@ impl Op for Quantize {
             return Err(OpError::invalid("as many zero points as scales are expected"));
         }
         let (input, scale) = (floats(input)?, floats(scale)?);
-        one(dispatch!(elem, Int, Q => quantize::<Q>(&input, &scale, zero, grid))?)
+        let (elements, scales) = (input.view::<f32>()?, scale.view::<f32>()?);
+        let quotients = Quotients { elements: &elements, scales: &scales, grid, precision: self.precision };
+        let shape = input.shape();
+        match elem {
+            ElemType::Mini(mini) => one(self.minis(mini, &quotients, zero, shape)?),
+            elem => one(dispatch!(elem, Int, Q => integers::<Q>(&quotients, zero, shape))?),
+        }
     }
 }
 
-fn quantize<Q: Number>(input: &Tensor, scale: &Tensor, zero: Option<&Tensor>, grid: Grid) -> Result<Tensor> {
-    let (elements, scales) = (input.view::<f32>()?, scale.view::<f32>()?);
-    let (elements, scales): (&[f32], &[f32]) = (&elements, &scales);
-    let zeros: Vec<Q> = match zero {
-        Some(zero) => zero.to_vec()?,
-        None => vec![Q::ZERO; scales.len()],
-    };
-    let mut out = allocate::<Q>(input.shape())?;
-    fill(&mut out, 1, &|start, chunk| {
-        for (i, (to, &x)) in chunk.iter_mut().zip(&elements[start..]).enumerate() {
-            let place = grid.place(start + i);
-            let quotient = f64::from((x / scales[place]).round_ties_even());
-            // The conversion saturates.
-            *to = Q::from_f64(quotient + zeros[place].to_f64());
-        }
-    });
-    Tensor::from_vec(input.shape().clone(), out)
+/// The elements, each divided by its scale.
+struct Quotients<'a> {
+    elements: &'a [f32],
+    scales: &'a [f32],
+    grid: Grid,
+    precision: Option<ElemType>,
 }
 
-/// The elements as f32, in which the division is done.
-pub(super) fn floats(tensor: &Tensor) -> Result<Tensor> {
-    match tensor.elem() {
-        ElemType::F32 => Ok(tensor.clone()),
-        elem => {
-            dispatch!(elem, Number, T => crate::ops::math::parallel::map::<T, f32>(tensor, |x| x.to_f64() as f32))
+impl Quotients<'_> {
+    /// Calls `quantize` with the quotient of each element from `start` and the place of its scale.
+    fn each<T>(&self, start: usize, out: &mut [T], quantize: impl Fn(f32, usize) -> T) {
+        for (i, (to, &x)) in out.iter_mut().zip(&self.elements[start..]).enumerate() {
+            let place = self.grid.place(start + i);
+            *to = quantize(self.rounded(x / self.scales[place]), place);
         }
+    }
+
+    fn rounded(&self, quotient: f32) -> f32 {
+        match self.precision {
+            Some(ElemType::F16) => half::f16::from_f32(quotient).to_f32(),
+            Some(ElemType::BF16) => half::bf16::from_f32(quotient).to_f32(),
+            _ => quotient,
+        }
+    }
+}
+
+fn integers<Q: Number>(quotients: &Quotients<'_>, zero: Option<&Tensor>, shape: &[usize]) -> Result<Tensor> {
+    let zeros: Vec<Q> = match zero {
+        Some(zero) => zero.to_vec()?,
+        None => vec![Q::ZERO; quotients.scales.len()],
+    };
+    let mut out = allocate::<Q>(shape)?;
+    fill(&mut out, 1, &|start, chunk| {
+        // The conversion saturates.
+        quotients.each(start, chunk, |quotient, place| {
+            Q::from_f64(f64::from(quotient.round_ties_even()) + zeros[place].to_f64())
+        });
+    });
+    Tensor::from_vec(shape, out)
+}
+
+impl Quantize {
+    fn minis(
+        &self,
+        mini: Mini,
+        quotients: &Quotients<'_>,
+        zero: Option<&Tensor>,
+        shape: &[usize],
+    ) -> Result<Tensor> {
+        let zeros = match zero {
+            Some(zero) => floats(&whole(zero)?)?.to_vec::<f32>()?,
+            None => vec![0.0; quotients.scales.len()],
+        };
+        let mut out = allocate::<u8>(shape)?;
+        fill(&mut out, 1, &|start, chunk| {
+            quotients.each(start, chunk, |quotient, place| {
+                if mini.is_int() {
+                    mini.clamp(quotient.round_ties_even() + zeros[place])
+                } else {
+                    mini.encode(quotient + zeros[place], self.overflow)
+                }
+            });
+        });
+        Tensor::from_codes(mini, shape, out)
     }
 }

@@ -1,7 +1,8 @@
-//! Linear quantization: `QuantizeLinear`, `DequantizeLinear`, `DynamicQuantizeLinear`, to integers of 8 to
-//! 32 bits. The 4-bit and 8-bit float types of newer operator sets are no types of this engine.
+//! Linear quantization: `QuantizeLinear`, `DequantizeLinear`, `DynamicQuantizeLinear`, to integers of 4 to
+//! 32 bits and floats of 4 and 8.
 
 pub(super) mod dequantize;
 pub(super) mod dynamic;
 mod grid;
 pub(super) mod linear;
+mod numbers;

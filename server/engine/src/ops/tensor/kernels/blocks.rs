@@ -15,10 +15,12 @@ pub(in crate::ops::tensor) fn take_blocks(
     block: usize,
     shape: Vec<usize>,
 ) -> Result<Tensor> {
-    dispatch!(tensor.elem(), Any, T => {
-        let mut out: Vec<T> = Vec::with_capacity(checked_len::<T>(&shape)?);
-        push_blocks(&tensor.view::<T>()?, starts, block, &mut out)?;
-        Tensor::from_vec(shape, out)
+    tensor.moved(|tensor| {
+        dispatch!(tensor.elem(), Any, T => {
+            let mut out: Vec<T> = Vec::with_capacity(checked_len::<T>(&shape)?);
+            push_blocks(&tensor.view::<T>()?, starts, block, &mut out)?;
+            Tensor::from_vec(shape, out)
+        })
     })
 }
 

@@ -24,16 +24,19 @@ pub(in crate::ops::tensor) fn select(
         return Err(OpError::invalid("a copy reads outside its tensor"));
     }
     let shape: Vec<usize> = picks.iter().map(Vec::len).collect();
-    dispatch!(tensor.elem(), Any, T => {
-        let fill = fill.map(Tensor::to_scalar::<T>).transpose()?.unwrap_or_default();
-        let mut out = Vec::with_capacity(checked_len::<T>(&shape)?);
-        let plan = Plan::new(tensor.shape(), picks);
-        if plan.only_fill {
-            out.resize(shape.iter().product(), fill);
-        } else {
-            plan.copy(&tensor.view::<T>()?, &fill, 0, 0, &mut out);
-        }
-        Tensor::from_vec(shape, out)
+    let fill = fill.map(|fill| fill.codes().map_or_else(|| fill.clone(), |(_, codes)| codes));
+    tensor.moved(|tensor| {
+        dispatch!(tensor.elem(), Any, T => {
+            let fill = fill.as_ref().map(Tensor::to_scalar::<T>).transpose()?.unwrap_or_default();
+            let mut out = Vec::with_capacity(checked_len::<T>(&shape)?);
+            let plan = Plan::new(tensor.shape(), picks);
+            if plan.only_fill {
+                out.resize(shape.iter().product(), fill);
+            } else {
+                plan.copy(&tensor.view::<T>()?, &fill, 0, 0, &mut out);
+            }
+            Tensor::from_vec(shape, out)
+        })
     })
 }
 

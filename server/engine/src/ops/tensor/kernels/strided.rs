@@ -31,9 +31,11 @@ const TASK: usize = 1 << 16;
 /// # Errors
 /// `TooLarge` for too large a result, `Invalid` where the walk leaves the tensor.
 pub(in crate::ops::tensor) fn strided(tensor: &Tensor, walk: Walk) -> Result<Tensor> {
-    dispatch!(tensor.elem(), Any, T => {
-        let data = copy(&tensor.view::<T>()?, &walk)?;
-        Tensor::from_vec(walk.shape, data)
+    tensor.moved(|tensor| {
+        dispatch!(tensor.elem(), Any, T => {
+            let data = copy(&tensor.view::<T>()?, &walk)?;
+            Tensor::from_vec(walk.shape, data)
+        })
     })
 }
 

@@ -5,5 +5,6 @@
 //! outside of them for no input; every SIMD path has a portable twin that the tests hold it to; the
 //! instruction set is chosen when the program runs, never when it is built.
 
+pub mod integer;
 pub mod isa;
 pub mod pool;

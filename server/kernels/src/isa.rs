@@ -20,13 +20,19 @@ impl Isa {
         static CURRENT: OnceLock<Isa> = OnceLock::new();
         *CURRENT.get_or_init(|| {
             let wanted = std::env::var("GIRANDOLE_ISA").ok().and_then(|name| Self::parse(&name));
-            wanted.map_or(Self::detect(), |wanted| wanted.min(Self::detect()))
+            wanted.map_or(Self::supported(), |wanted| wanted.min(Self::supported()))
         })
+    }
+
+    /// The best that this processor has.
+    pub fn supported() -> Self {
+        static SUPPORTED: OnceLock<Isa> = OnceLock::new();
+        *SUPPORTED.get_or_init(Self::detect)
     }
 
     /// Every instruction set that this processor has, for tests that compare them.
     pub fn available() -> impl Iterator<Item = Self> {
-        [Self::Portable, Self::Avx2, Self::Avx512].into_iter().filter(|isa| *isa <= Self::detect())
+        [Self::Portable, Self::Avx2, Self::Avx512].into_iter().filter(|isa| *isa <= Self::supported())
     }
 
     fn parse(name: &str) -> Option<Self> {

@@ -5,6 +5,14 @@
 //! outside of them for no input; every SIMD path has a portable twin that the tests hold it to; the
 //! instruction set is chosen when the program runs, never when it is built.
 
+pub mod buffer;
+pub mod elementwise;
+pub mod gemm;
 pub mod integer;
 pub mod isa;
+pub mod math;
+mod misfit;
 pub mod pool;
+mod simd;
+
+pub use misfit::Misfit;

@@ -1,0 +1,141 @@
+//! Weights laid out for the kernel, once, when a model loads.
+
+use crate::{Misfit, isa::Isa, simd};
+
+/// The right side of products, `[k, n]`, as panels of columns: `[n / width][k][width]`, zero beyond n, from
+/// a cache line's beginning on.
+#[derive(Debug)]
+pub struct Packed {
+    data: Vec<f32>,
+    /// Where the first panel begins.
+    start: usize,
+    k: usize,
+    n: usize,
+    /// Columns of a panel, of which `lanes` make a vector.
+    width: usize,
+    lanes: usize,
+    isa: Isa,
+}
+
+/// Numbers in a cache line.
+const LINE: usize = 16;
+
+/// A matrix of weights as it lies in memory: element (i, j) at `i * row_stride + j * column_stride`.
+#[derive(Clone, Copy, Debug)]
+pub struct Weights<'a> {
+    /// The elements.
+    pub data: &'a [f32],
+    /// Rows: the depth of products.
+    pub k: usize,
+    /// Columns of products.
+    pub n: usize,
+    /// From a row to the next.
+    pub row_stride: usize,
+    /// From a column to the next.
+    pub column_stride: usize,
+}
+
+impl<'a> Weights<'a> {
+    /// `[k, n]` in row-major order.
+    pub const fn rows(data: &'a [f32], k: usize, n: usize) -> Self {
+        Self { data, k, n, row_stride: n, column_stride: 1 }
+    }
+
+    /// `[n, k]` in row-major order, to be read transposed.
+    pub const fn columns(data: &'a [f32], k: usize, n: usize) -> Self {
+        Self { data, k, n, row_stride: 1, column_stride: k }
+    }
+
+    /// Whether every element lies within the data.
+    fn fits(&self) -> bool {
+        let last = |count: usize, stride: usize| count.checked_sub(1).and_then(|i| i.checked_mul(stride));
+        match (last(self.k, self.row_stride), last(self.n, self.column_stride)) {
+            (Some(row), Some(column)) => row.checked_add(column).is_some_and(|at| at < self.data.len()),
+            _ => self.k == 0 || self.n == 0,
+        }
+    }
+}
+
+impl Packed {
+    /// Packs weights for `isa`.
+    ///
+    /// # Errors
+    /// Where the data are too short.
+    pub fn new(isa: Isa, weights: &Weights<'_>) -> Result<Self, Misfit> {
+        let misfit = Misfit("the weights");
+        if !weights.fits() {
+            return Err(misfit);
+        }
+        let (k, n) = (weights.k, weights.n);
+        let (width, lanes) = panel_width(isa, n);
+        let len = n.div_ceil(width).checked_mul(k).and_then(|rows| rows.checked_mul(width));
+        let len = len.ok_or(misfit)?;
+        let mut data = vec![0.0; len.checked_add(LINE).ok_or(misfit)?];
+        let start = data.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
+        pack(&mut data[start..start + len], weights, width);
+        Ok(Self { data, start, k, n, width, lanes, isa })
+    }
+
+    /// The depth of products.
+    pub const fn k(&self) -> usize {
+        self.k
+    }
+
+    /// Columns of products.
+    pub const fn n(&self) -> usize {
+        self.n
+    }
+
+    /// Bytes taken.
+    pub const fn bytes(&self) -> usize {
+        self.data.len() * size_of::<f32>()
+    }
+
+    pub(super) const fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// Columns of a panel.
+    pub(super) const fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Vectors of a panel's row.
+    pub(super) const fn vectors(&self) -> usize {
+        self.width / self.lanes
+    }
+
+    pub(super) const fn panels(&self) -> usize {
+        self.n.div_ceil(self.width)
+    }
+
+    /// The panel's elements: `[k][width]`.
+    pub(super) const fn panel(&self, panel: usize) -> *const f32 {
+        self.data.as_ptr().wrapping_add(self.start + panel * self.k * self.width)
+    }
+}
+
+fn pack(to: &mut [f32], weights: &Weights<'_>, width: usize) {
+    let (k, n) = (weights.k, weights.n);
+    for (panel, to) in to.chunks_mut((k * width).max(1)).enumerate() {
+        let columns = width.min(n - panel * width);
+        for (i, to) in to.chunks_mut(width).enumerate() {
+            let from = i * weights.row_stride + panel * width * weights.column_stride;
+            for (j, to) in to[..columns].iter_mut().enumerate() {
+                *to = weights.data[from + j * weights.column_stride];
+            }
+        }
+    }
+}
+
+/// The width of panels that wastes least on n columns, and the numbers of a vector. Narrow tiles reuse each
+/// element of the left side less often, which counts as some columns more.
+fn panel_width(isa: Isa, n: usize) -> (usize, usize) {
+    let (widths, lanes) = simd::tile_widths(isa);
+    let cost = |vectors: usize| {
+        let padded = n.div_ceil(vectors * lanes).max(1) * vectors;
+        padded * (20 + widths.len() - vectors.min(widths.len()))
+    };
+    let best = widths.iter().copied().rev().min_by_key(|&vectors| cost(vectors)).unwrap_or(1);
+    (best * lanes, lanes)
+}

@@ -54,7 +54,8 @@ fn our_crates_depend_one_way() {
     };
     assert_eq!(ours("girandole-core"), set(&[]));
     assert_eq!(ours("girandole-proto"), set(&[]));
-    assert_eq!(ours("girandole-engine"), set(&["girandole-core", "girandole-proto"]));
+    assert_eq!(ours("girandole-engine"), set(&["girandole-core", "girandole-kernels", "girandole-proto"]));
+    assert_eq!(ours("girandole-kernels"), set(&[]));
     assert_eq!(ours("girandole-runtime"), set(&["girandole-core", "girandole-proto"]));
     assert_eq!(ours("girandole-api"), set(&["girandole-core", "girandole-proto", "girandole-runtime"]));
 }

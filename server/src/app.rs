@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use girandole_api::{ApiOptions, ConnectionLimits, Limits, Metrics, security};
+use girandole_api::{ApiOptions, ConnectionLimits, Ended, Limits, Metrics, security};
 use girandole_engine::Engine;
 use girandole_runtime::{
     config::Completion,
@@ -46,28 +46,44 @@ pub(crate) async fn serve(config: ServeConfig, log: LogSwitch) -> Result<(), Fai
         tls,
         limits: limits(&config),
         connections: ConnectionLimits::default(),
-        drain: config.exit_timeout,
         ..ApiOptions::default()
     };
-    let stop = stop(signals, runtime.clone(), config.shutdown_grace);
-    girandole_api::serve(options, service, Arc::new(log), stop).await?;
-    finish(&runtime, Instant::now() + config.exit_timeout).await
+    let stop = stop(signals, runtime.clone(), config.shutdown_grace, config.exit_timeout);
+    let ended = girandole_api::serve(options, service, Arc::new(log), stop).await?;
+    finish(&runtime, ended).await
 }
 
 /// Resolves when the protocols are to stop: readiness has failed for as long as balancers need to see it.
-async fn stop(signals: StopSignals, runtime: Arc<RuntimeHandle>, grace: Duration) {
+/// Gives the moment by which the process is to end, counted from the signal.
+async fn stop(
+    signals: StopSignals,
+    runtime: Arc<RuntimeHandle>,
+    grace: Duration,
+    exit_timeout: Duration,
+) -> Instant {
     let signal = signals.received().await;
+    let deadline = Instant::now() + exit_timeout;
     tracing::info!(signal, "stopping: readiness fails, work that was taken is finished");
     runtime.withdraw_readiness();
     tokio::time::sleep(grace).await;
+    deadline
 }
 
-async fn finish(runtime: &RuntimeHandle, deadline: Instant) -> Result<(), Failure> {
-    if runtime.shutdown(deadline.saturating_duration_since(Instant::now())).await {
-        tracing::info!("stopped");
-        return Ok(());
+/// Closes the models within what is left of the time.
+async fn finish(runtime: &RuntimeHandle, ended: Ended) -> Result<(), Failure> {
+    if ended.cut_off > 0 {
+        return Err(Failure::new(format!(
+            "stopped with requests unanswered: {} were cut off, --exit-timeout-secs was too short for them",
+            ended.cut_off
+        )));
     }
-    Err(Failure::new("stopped with requests unanswered: --exit-timeout-secs was too short for them"))
+    match runtime.shutdown(ended.deadline.saturating_duration_since(Instant::now())).await {
+        true => tracing::info!("stopped"),
+        false => {
+            tracing::warn!("stopped while models were still being loaded or closed; nobody waited for them")
+        }
+    }
+    Ok(())
 }
 
 /// Says what serves once every model of the start was tried.

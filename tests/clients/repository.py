@@ -1,6 +1,4 @@
 """Small ONNX models that tests put into a repository of their own."""
-import shutil
-
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -9,7 +7,7 @@ OPSET = [helper.make_opsetid("", 17)]
 
 
 def place(repository, name, model, version=1, config=None):
-    """Writes <repository>/<name>/<version>/model.onnx, moved into place whole, and its config.pbtxt."""
+    """Writes <repository>/<name>/<version>/model.onnx, in one step also over an old one, and its config.pbtxt."""
     folder = repository / name
     folder.mkdir(parents=True, exist_ok=True)
     if config is not None:
@@ -17,8 +15,12 @@ def place(repository, name, model, version=1, config=None):
     aside = repository / f".{name}.{version}.new"
     aside.mkdir()
     (aside / "model.onnx").write_bytes(model if isinstance(model, bytes) else model.SerializeToString())
-    shutil.rmtree(folder / str(version), ignore_errors=True)
-    aside.rename(folder / str(version))
+    target = folder / str(version)
+    if target.exists():
+        (aside / "model.onnx").replace(target / "model.onnx")
+        aside.rmdir()
+    else:
+        aside.rename(target)
     return folder
 
 
@@ -80,6 +82,26 @@ def slow(steps):
     return _model(nodes, [_tensor("x", ("batch", 1))], [_tensor("y", ("batch", 1))],
                   [("shape", np.array([size, size], np.int64)), ("last", np.array([2], np.int64)),
                    ("size", np.array(size, np.float32))])
+
+
+def endless():
+    """y is x, [batch, 1], and as many products of large matrices as x says: none for zeros, a life long for many."""
+    size = 1024
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go_on"], ["still"]), helper.make_node("MatMul", ["m", "step"], ["next"])],
+        "product", [_tensor("i", (), TensorProto.INT64), _tensor("go_on", (), TensorProto.BOOL), _tensor("m", (size, size))],
+        [_tensor("still", (), TensorProto.BOOL), _tensor("next", (size, size))])
+    nodes = [
+        helper.make_node("ReduceMax", ["x"], ["most"], keepdims=0),
+        helper.make_node("Cast", ["most"], ["times"], to=TensorProto.INT64),
+        helper.make_node("Loop", ["times", "go_on_at_first", "step"], ["product"], body=body),
+        helper.make_node("ReduceMean", ["product"], ["mean"], keepdims=0),
+        helper.make_node("Mul", ["mean", "nothing"], ["zero"]),
+        helper.make_node("Add", ["x", "zero"], ["y"]),
+    ]
+    return _model(nodes, [_tensor("x", ("batch", 1))], [_tensor("y", ("batch", 1))],
+                  [("step", np.full((size, size), 1 / size, np.float32)), ("go_on_at_first", np.array(True)),
+                   ("nothing", np.array(0, np.float32))])
 
 
 def unknown_operator():

@@ -16,7 +16,8 @@ mod metrics;
 mod oip;
 pub mod security;
 mod serve;
+mod stop;
 
 pub use limits::{ConnectionLimits, Limits};
 pub use log_control::{LogControl, LogFormat, LogSettings};
-pub use serve::{ApiOptions, Metrics, serve};
+pub use serve::{ApiOptions, Ended, Metrics, serve};

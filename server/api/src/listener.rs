@@ -4,10 +4,12 @@
 //! place among the connections, its socket) goes with it.
 
 mod first_bytes;
+mod in_work;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use axum::Router;
+use hyper::service::{Service, service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
@@ -18,13 +20,15 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
-    time::timeout,
+    time::{timeout, timeout_at},
 };
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
 
-use self::first_bytes::FirstBytes;
-use crate::{limits::ConnectionLimits, security::Tls};
+use self::{
+    first_bytes::FirstBytes,
+    in_work::{Counted, InWork},
+};
+use crate::{limits::ConnectionLimits, security::Tls, stop::Stop};
 
 /// How long to wait before accepting again when the process has run out of file descriptors.
 const EXHAUSTED: Duration = Duration::from_millis(50);
@@ -56,38 +60,43 @@ struct Shared {
     tls: Option<Tls>,
     limits: ConnectionLimits,
     handshakes: Semaphore,
+    in_work: InWork,
     http: auto::Builder<TokioExecutor>,
 }
 
 impl Listener {
-    /// Serves until `shutdown`, then lets requests in work finish for at most `drain`.
-    pub(crate) async fn serve(self, shutdown: CancellationToken, drain: Duration) {
+    /// Serves until the end is announced, then lets requests in work finish until its deadline. Answers with
+    /// how many had to be cut off.
+    pub(crate) async fn serve(self, mut stop: Stop) -> usize {
         let Self { socket, router, tls, limits } = self;
         let places = Arc::new(Semaphore::new(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
         let handshakes = Semaphore::new(limits.max_handshakes.clamp(1, Semaphore::MAX_PERMITS));
-        let shared = Arc::new(Shared { router, tls, limits, handshakes, http: http(&limits) });
+        let in_work = InWork::default();
+        let shared =
+            Shared { router, tls, limits, handshakes, in_work: in_work.clone(), http: http(&limits) };
+        let shared = Arc::new(shared);
         let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();
-        loop {
+        let deadline = loop {
             let accepted = tokio::select! {
-                () = shutdown.cancelled() => break,
+                deadline = stop.announced() => break deadline,
                 Some(_) = connections.join_next() => continue,
                 accepted = accept(&socket, &places) => accepted,
             };
             if let Some((stream, place)) = accepted {
                 let (shared, watcher) = (shared.clone(), graceful.watcher());
-                let shutdown = shutdown.clone();
+                let stop = stop.clone();
                 connections.spawn(async move {
                     let _place = place;
-                    shared.connection(stream, watcher, shutdown).await;
+                    shared.connection(stream, watcher, stop).await;
                 });
             }
-        }
+        };
         drop(socket);
-        if timeout(drain, graceful.shutdown()).await.is_err() {
-            tracing::warn!(connections = connections.len(), "the drain timeout passed, connections are cut");
-        }
+        let drained = timeout_at(deadline, graceful.shutdown()).await.is_ok();
+        let cut_off = if drained { 0 } else { in_work.count() };
         connections.shutdown().await;
+        cut_off
     }
 }
 
@@ -117,7 +126,7 @@ impl Shared {
         &self,
         stream: TcpStream,
         watcher: hyper_util::server::graceful::Watcher,
-        shutdown: CancellationToken,
+        mut stop: Stop,
     ) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
@@ -128,7 +137,7 @@ impl Shared {
             TlsAcceptor::from(tls.config()).accept(stream).await
         });
         let outcome = tokio::select! {
-            () = shutdown.cancelled() => return,
+            _ = stop.announced() => return,
             outcome = handshake => outcome,
         };
         match outcome {
@@ -143,7 +152,11 @@ impl Shared {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let io = TokioIo::new(FirstBytes::new(stream, self.limits.header_timeout));
-        let service = TowerToHyperService::new(self.router.clone());
+        let (router, in_work) = (TowerToHyperService::new(self.router.clone()), self.in_work.clone());
+        let service = service_fn(move |request| {
+            let (answer, place) = (router.call(request), in_work.enter());
+            async move { Ok::<_, Infallible>(answer.await?.map(|body| Counted { body, _place: place })) }
+        });
         let connection = self.http.serve_connection(io, service);
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(%error, "a connection ended early");

@@ -5,8 +5,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use girandole_core::{Error, Result};
 use girandole_runtime::service::Service;
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::{net::TcpListener, task::JoinSet};
-use tokio_util::sync::CancellationToken;
+use tokio::{net::TcpListener, task::JoinSet, time::Instant};
 
 use crate::{
     layers,
@@ -16,6 +15,7 @@ use crate::{
     metrics,
     oip::{Oip, grpc, rest},
     security::Tls,
+    stop,
 };
 
 /// Where the metrics are served, and from what.
@@ -42,8 +42,6 @@ pub struct ApiOptions {
     pub limits: Limits,
     /// Bounds on connections.
     pub connections: ConnectionLimits,
-    /// How long requests in work may take to finish after the shutdown began.
-    pub drain: Duration,
 }
 
 impl Default for ApiOptions {
@@ -56,54 +54,70 @@ impl Default for ApiOptions {
             tls_poll: Duration::from_secs(10),
             limits: Limits::default(),
             connections: ConnectionLimits::default(),
-            drain: Duration::from_secs(30),
         }
     }
 }
 
-/// Serves until `shutdown`, then stops accepting, lets requests in work finish and ends.
+/// How serving ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// The moment by which everything had to have ended.
+    pub deadline: Instant,
+    /// Requests that were still in work then, and were cut off.
+    pub cut_off: usize,
+}
+
+/// Serves until `shutdown` resolves, then stops accepting, lets requests in work finish until the deadline
+/// that `shutdown` gives, and cuts off what is left.
 ///
 /// The metrics are served until everything else has ended, so that the drain can be watched.
 ///
 /// # Errors
-/// `Internal` where the reflection service cannot be built.
+/// `Internal` where the reflection service cannot be built, or a listener fails.
 pub async fn serve(
     options: ApiOptions,
     service: Service,
     log: Arc<dyn LogControl>,
-    shutdown: impl Future<Output = ()>,
-) -> Result<()> {
-    let ApiOptions { http, grpc: grpc_socket, metrics, tls, tls_poll, limits, connections, drain } = options;
+    shutdown: impl Future<Output = Instant>,
+) -> Result<Ended> {
+    let ApiOptions { http, grpc: grpc_socket, metrics, tls, tls_poll, limits, connections } = options;
     let oip = Oip { service, limits, log };
-    let (stop, stop_metrics) = (CancellationToken::new(), CancellationToken::new());
+    let ((end, stop), (end_metrics, stop_metrics)) = (stop::channel(), stop::channel());
     let mut protocols = JoinSet::new();
     let mut background = JoinSet::new();
+    let mut followers = JoinSet::new();
     if let Some(metrics) = metrics {
         let router = metrics::router(metrics.handle);
         let listener = Listener { socket: metrics.listener, router, tls: None, limits: connections };
-        background.spawn(listener.serve(stop_metrics.clone(), Duration::ZERO));
+        background.spawn(listener.serve(stop_metrics));
     }
     if let Some(socket) = http {
         let router = layers::rest(rest::router(oip.clone()));
         let listener = Listener { socket, router, tls: tls.clone(), limits: connections };
-        protocols.spawn(listener.serve(stop.clone(), drain));
+        protocols.spawn(listener.serve(stop.clone()));
     }
     if let Some(socket) = grpc_socket {
         let router = layers::grpc(grpc::router(oip, stop.clone())?);
         let listener = Listener { socket, router, tls: tls.clone(), limits: connections };
-        protocols.spawn(listener.serve(stop.clone(), drain));
+        protocols.spawn(listener.serve(stop));
     }
-    let follower = tls.map(|tls| background.spawn(tls.follow(tls_poll)));
-    shutdown.await;
-    stop.cancel();
-    let protocols = protocols.join_all();
-    protocols.await;
-    stop_metrics.cancel();
-    follower.inspect(tokio::task::AbortHandle::abort);
-    while let Some(ended) = background.join_next().await {
-        ended.or_else(|error| {
-            if error.is_cancelled() { Ok(()) } else { Err(Error::internal("a listener failed")) }
-        })?;
+    if let Some(tls) = tls {
+        followers.spawn(tls.follow(tls_poll));
     }
-    Ok(())
+    let deadline = shutdown.await;
+    end.announce(deadline);
+    let cut_off = join(protocols).await?;
+    end_metrics.announce(Instant::now());
+    join(background).await?;
+    followers.shutdown().await;
+    Ok(Ended { deadline, cut_off })
+}
+
+/// Waits for listeners, and adds up what they cut off.
+async fn join(mut listeners: JoinSet<usize>) -> Result<usize> {
+    let mut cut_off = 0;
+    while let Some(ended) = listeners.join_next().await {
+        cut_off += ended.map_err(|_| Error::internal("a listener failed"))?;
+    }
+    Ok(cut_off)
 }

@@ -99,10 +99,10 @@ pub(crate) struct ServeOptions {
     #[arg(long, env = "GIRANDOLE_MAX_INFLIGHT_BYTES", value_name = "BYTES")]
     pub(crate) max_inflight_bytes: Option<usize>,
 
-    /// Seconds that a stopping server gives to requests that it has taken [default: 30]
+    /// Seconds from the signal to the end at most; requests unanswered by then are cut off [default: 30]
     #[arg(long, env = "GIRANDOLE_EXIT_TIMEOUT_SECS", value_name = "SECS")]
     pub(crate) exit_timeout_secs: Option<u64>,
-    /// Seconds that a stopping server still takes requests while its readiness fails [default: 1]
+    /// Seconds of these that requests are still taken while readiness fails [default: 1]
     #[arg(long, env = "GIRANDOLE_SHUTDOWN_GRACE_SECS", value_name = "SECS")]
     pub(crate) shutdown_grace_secs: Option<u64>,
     /// How log lines look [default: text]

@@ -12,6 +12,9 @@ use girandole_api::security::{TlsFiles, exposure};
 use super::{ControlMode, ServeOptions};
 use crate::logging::{self, LogFormat};
 
+/// A day: longer is as good as for ever, and a clock can count it.
+const MAX_EXIT_TIMEOUT: u64 = 24 * 3600;
+
 /// How to serve, complete and consistent.
 #[derive(Clone, Debug)]
 pub(crate) struct ServeConfig {
@@ -71,6 +74,11 @@ fn validate(options: ServeOptions) -> Result<ServeConfig, String> {
             mistakes.push(format!("{name} must be at least 1"));
         }
     }
+    let stopping = stopping(options.exit_timeout_secs, options.shutdown_grace_secs);
+    let (exit_timeout, shutdown_grace) = stopping.unwrap_or_else(|mistake| {
+        mistakes.push(mistake);
+        Default::default()
+    });
     let tls = tls(options.tls_cert, options.tls_key).unwrap_or_else(|mistake| {
         mistakes.push(mistake);
         None
@@ -108,12 +116,25 @@ fn validate(options: ServeOptions) -> Result<ServeConfig, String> {
         tls,
         max_request_bytes: options.max_request_bytes.unwrap_or(64 << 20),
         max_inflight_bytes: options.max_inflight_bytes.unwrap_or(1 << 30),
-        exit_timeout: Duration::from_secs(options.exit_timeout_secs.unwrap_or(30)),
-        shutdown_grace: Duration::from_secs(options.shutdown_grace_secs.unwrap_or(1)),
+        exit_timeout,
+        shutdown_grace,
         log_format: options.log_format.unwrap_or_default(),
         log_level,
         trace_file: options.trace_file,
     })
+}
+
+/// How long a stop may take, and how much of it requests are still taken. Where only a short timeout is
+/// given, half of it is left for what was taken.
+fn stopping(timeout: Option<u64>, grace: Option<u64>) -> Result<(Duration, Duration), String> {
+    let timeout = Duration::from_secs(timeout.unwrap_or(30).min(MAX_EXIT_TIMEOUT));
+    match grace.map(Duration::from_secs) {
+        None => Ok((timeout, Duration::from_secs(1).min(timeout / 2))),
+        Some(grace) if grace.is_zero() || grace < timeout => Ok((timeout, grace)),
+        Some(_) => {
+            Err("--shutdown-grace-secs must be less than --exit-timeout-secs, it is a part of it".to_owned())
+        }
+    }
 }
 
 fn tls(cert: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<TlsFiles>, String> {
@@ -172,6 +193,8 @@ mod tests {
             repository_poll_secs: Some(0),
             load_model: vec!["x".into()],
             log_level: Some("=".into()),
+            exit_timeout_secs: Some(3),
+            shutdown_grace_secs: Some(3),
             ..ServeOptions::default()
         })
         .unwrap_err();
@@ -180,11 +203,25 @@ mod tests {
             "--load-model needs",
             "--repository-poll-secs must be",
             "--tls-key needs",
+            "--shutdown-grace-secs must be less",
             "no log level",
             "gRPC and metrics cannot both listen on 127.0.0.1:8002",
             "--http-address: 0.0.0.0 can be reached",
         ] {
             assert!(mistakes.contains(part), "{part} is not in:\n{mistakes}");
+        }
+    }
+
+    #[test]
+    fn the_grace_leaves_time_for_what_was_taken() {
+        let secs = Duration::from_secs_f64;
+        for (timeout, grace, expected) in [
+            (None, None, (30.0, 1.0)),
+            (Some(1), None, (1.0, 0.5)),
+            (Some(0), Some(0), (0.0, 0.0)),
+            (Some(9), Some(8), (9.0, 8.0)),
+        ] {
+            assert_eq!(stopping(timeout, grace), Ok((secs(expected.0), secs(expected.1))));
         }
     }
 

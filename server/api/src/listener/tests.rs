@@ -9,25 +9,29 @@ use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     sync::Notify,
+    time::Instant,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::*;
-use crate::security::TlsFiles;
+use crate::{
+    security::TlsFiles,
+    stop::{self, Announcer},
+};
 
 struct Running {
     address: SocketAddr,
-    stop: CancellationToken,
-    task: tokio::task::JoinHandle<()>,
+    end: Announcer,
+    task: tokio::task::JoinHandle<usize>,
 }
 
-async fn start(router: Router, tls: Option<Tls>, limits: ConnectionLimits, drain: Duration) -> Running {
+async fn start(router: Router, tls: Option<Tls>, limits: ConnectionLimits) -> Running {
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
-    let stop = CancellationToken::new();
+    let (end, stop) = stop::channel();
     let listener = Listener { socket, router, tls, limits };
-    let task = tokio::spawn(listener.serve(stop.clone(), drain));
-    Running { address, stop, task }
+    let task = tokio::spawn(listener.serve(stop));
+    Running { address, end, task }
 }
 
 fn hello() -> Router {
@@ -87,7 +91,7 @@ fn pair() -> CertifiedKey<KeyPair> {
 async fn tls_is_1_3_with_both_protocols_and_the_newest_certificate() {
     let mut certificate = Certificate::new();
     let tls = Tls::load(certificate.files()).unwrap();
-    let server = start(hello(), Some(tls.clone()), ConnectionLimits::default(), Duration::from_secs(5)).await;
+    let server = start(hello(), Some(tls.clone()), ConnectionLimits::default()).await;
     for alpn in [&b"h2"[..], b"http/1.1"] {
         let stream = certificate.connect(server.address, alpn).await.unwrap();
         assert_eq!(stream.get_ref().1.protocol_version(), Some(rustls::ProtocolVersion::TLSv1_3));
@@ -124,7 +128,7 @@ fn hello_of_tls_1_2() -> Vec<u8> {
 #[tokio::test]
 async fn tls_1_2_is_refused_with_a_protocol_version_alert() {
     let tls = Tls::load(Certificate::new().files()).unwrap();
-    let server = start(hello(), Some(tls), ConnectionLimits::default(), Duration::ZERO).await;
+    let server = start(hello(), Some(tls), ConnectionLimits::default()).await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream.write_all(&hello_of_tls_1_2()).await.unwrap();
     let mut alert = Vec::new();
@@ -136,7 +140,7 @@ async fn tls_1_2_is_refused_with_a_protocol_version_alert() {
 async fn a_handshake_that_takes_too_long_ends() {
     let tls = Tls::load(Certificate::new().files()).unwrap();
     let limits = ConnectionLimits { handshake_timeout: Duration::from_millis(20), ..Default::default() };
-    let server = start(hello(), Some(tls), limits, Duration::ZERO).await;
+    let server = start(hello(), Some(tls), limits).await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 0, "the server hangs up");
 }
@@ -144,7 +148,7 @@ async fn a_handshake_that_takes_too_long_ends() {
 #[tokio::test]
 async fn silence_and_half_a_head_are_cut_off() {
     let limits = ConnectionLimits { header_timeout: Duration::from_millis(20), ..Default::default() };
-    let server = start(hello(), None, limits, Duration::ZERO).await;
+    let server = start(hello(), None, limits).await;
     for said in ["", "PRI * HTTP/2.0", "GET / HTTP/1.1\r\nhost: a-long-enough-name\r\n"] {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
         stream.write_all(said.as_bytes()).await.unwrap();
@@ -157,7 +161,7 @@ async fn silence_and_half_a_head_are_cut_off() {
 #[tokio::test]
 async fn connections_above_the_bound_wait_for_a_place() {
     let limits = ConnectionLimits { max_connections: 1, ..Default::default() };
-    let server = start(hello(), None, limits, Duration::ZERO).await;
+    let server = start(hello(), None, limits).await;
     let first = TcpStream::connect(server.address).await.unwrap();
     let second = TcpStream::connect(server.address).await.unwrap();
     let mut second = tokio::spawn(ask(second));
@@ -184,27 +188,28 @@ fn gated() -> (Router, Arc<Notify>, Arc<Notify>) {
 #[tokio::test]
 async fn a_drain_finishes_what_is_in_work_and_takes_nothing_new() {
     let (router, entered, go) = gated();
-    let server = start(router, None, ConnectionLimits::default(), Duration::from_secs(30)).await;
+    let server = start(router, None, ConnectionLimits::default()).await;
     let stream = TcpStream::connect(server.address).await.unwrap();
     let request = tokio::spawn(ask(stream));
     entered.notified().await;
-    server.stop.cancel();
+    server.end.announce(Instant::now() + Duration::from_secs(30));
     while TcpStream::connect(server.address).await.is_ok() {
         tokio::task::yield_now().await;
     }
     go.notify_one();
     assert!(request.await.unwrap().unwrap().ends_with("late"));
-    server.task.await.unwrap();
+    assert_eq!(server.task.await.unwrap(), 0);
 }
 
 #[tokio::test]
-async fn a_drain_ends_at_its_timeout() {
+async fn a_drain_ends_at_its_deadline_and_counts_what_it_cuts_off() {
     let (router, entered, _go) = gated();
-    let server = start(router, None, ConnectionLimits::default(), Duration::from_millis(20)).await;
+    let server = start(router, None, ConnectionLimits::default()).await;
     let stream = TcpStream::connect(server.address).await.unwrap();
     let request = tokio::spawn(ask(stream));
     entered.notified().await;
-    server.stop.cancel();
-    server.task.await.unwrap();
+    let _silent = TcpStream::connect(server.address).await.unwrap();
+    server.end.announce(Instant::now() + Duration::from_millis(20));
+    assert_eq!(server.task.await.unwrap(), 1);
     assert!(!request.await.unwrap().unwrap_or_default().contains("200 OK"));
 }

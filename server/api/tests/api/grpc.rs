@@ -12,7 +12,7 @@ use tonic::{Code, Request, codec::CompressionEncoding, transport::Channel};
 
 use crate::harness::{Server, floats};
 
-fn request(model: &str, id: &str, values: &[f32]) -> ModelInferRequest {
+pub(crate) fn request(model: &str, id: &str, values: &[f32]) -> ModelInferRequest {
     let columns = i64::try_from(values.len()).unwrap();
     let input = InferInputTensor {
         name: "x".into(),

@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use girandole_api::{ApiOptions, Limits, LogControl, LogSettings, serve};
+use girandole_api::{ApiOptions, Ended, Limits, LogControl, LogSettings, serve};
 use girandole_core::{
     DType, Error, LoadRequest, ModelSpec, Result, TensorSpec,
     mock::{MockLoader, MockModel, identity},
@@ -26,7 +26,7 @@ use girandole_runtime::{
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::Instant};
 use tonic::transport::Channel;
 
 /// A running server; it ends with this value.
@@ -36,9 +36,12 @@ pub(crate) struct Server {
     pub(crate) grpc: SocketAddr,
     http: SocketAddr,
     runtime: RuntimeHandle,
-    _stop: oneshot::Sender<()>,
+    end: Option<End>,
     _repository: tempfile::TempDir,
 }
+
+/// Tells the server to end by a moment, and what it answers.
+type End = (oneshot::Sender<Instant>, JoinHandle<Result<Ended>>);
 
 /// What came back over REST.
 #[derive(Debug)]
@@ -136,25 +139,26 @@ impl Server {
         runtime.initial_load().await;
         let (http, grpc) = (bind().await, bind().await);
         let addresses = (http.local_addr().unwrap(), grpc.local_addr().unwrap());
-        let (stop, stopped) = oneshot::channel::<()>();
-        let api = ApiOptions {
-            http: Some(http),
-            grpc: Some(grpc),
-            limits,
-            drain: Duration::from_secs(1),
-            ..ApiOptions::default()
-        };
-        let serving = serve(api, service.clone(), Arc::new(Log::default()), async { drop(stopped.await) });
-        tokio::spawn(serving);
+        let (stop, stopped) = oneshot::channel();
+        let api = ApiOptions { http: Some(http), grpc: Some(grpc), limits, ..ApiOptions::default() };
+        let shutdown = async { stopped.await.unwrap_or_else(|_| Instant::now()) };
+        let serving = tokio::spawn(serve(api, service.clone(), Arc::new(Log::default()), shutdown));
         Self {
             service,
             gate,
             http: addresses.0,
             grpc: addresses.1,
             runtime,
-            _stop: stop,
+            end: Some((stop, serving)),
             _repository: repository,
         }
+    }
+
+    /// Tells the server to stop, with so long for what is in work; the answer is how that went.
+    pub(crate) fn stop(&mut self, within: Duration) -> JoinHandle<Result<Ended>> {
+        let (end, serving) = self.end.take().unwrap();
+        end.send(Instant::now() + within).unwrap();
+        serving
     }
 
     pub(crate) fn withdraw_readiness(&self) {

@@ -9,3 +9,4 @@ mod metrics;
 mod rest;
 mod rest_binary;
 mod rest_resources;
+mod shutdown;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use girandole_api::{ApiOptions, Metrics};
 use metrics_exporter_prometheus::PrometheusBuilder;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::Instant};
 
 use crate::harness::Server;
 
@@ -18,7 +18,11 @@ async fn metrics_are_served_as_prometheus_text() {
     let options = ApiOptions { metrics, ..ApiOptions::default() };
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let log = Arc::new(crate::harness::Log::default());
-    let serving = girandole_api::serve(options, server.service.clone(), log, async { drop(stopped.await) });
+    let shutdown = async {
+        drop(stopped.await);
+        Instant::now()
+    };
+    let serving = girandole_api::serve(options, server.service.clone(), log, shutdown);
     let serving = tokio::spawn(serving);
     metrics::with_local_recorder(&recorder, || {
         metrics::describe_counter!("things", "Things that happened");

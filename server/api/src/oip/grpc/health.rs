@@ -6,13 +6,13 @@ use std::{pin::Pin, time::Duration};
 use futures::Stream;
 use girandole_core::VersionSelector;
 use girandole_runtime::service::Service;
-use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use tonic_health::pb::{
     HealthCheckRequest, HealthCheckResponse, health_check_response::ServingStatus, health_server,
 };
 
 use super::SERVICE;
+use crate::stop::Stop;
 
 /// How often a watch looks for a change.
 const EVERY: Duration = Duration::from_secs(1);
@@ -20,11 +20,11 @@ const EVERY: Duration = Duration::from_secs(1);
 /// The health service.
 pub(super) struct Health {
     service: Service,
-    stop: CancellationToken,
+    stop: Stop,
 }
 
 impl Health {
-    pub(super) const fn new(service: Service, stop: CancellationToken) -> Self {
+    pub(super) const fn new(service: Service, stop: Stop) -> Self {
         Self { service, stop }
     }
 }
@@ -65,13 +65,13 @@ impl health_server::Health for Health {
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         let name = request.into_inner().service;
-        let (service, stop) = (self.service.clone(), self.stop.clone());
+        let (service, mut stop) = (self.service.clone(), self.stop.clone());
         let changes = async_stream::stream! {
             let mut timer = tokio::time::interval(EVERY);
             let mut last = None;
             loop {
                 tokio::select! {
-                    () = stop.cancelled() => break,
+                    _ = stop.announced() => break,
                     _ = timer.tick() => {}
                 }
                 let now = state(&service, &name);

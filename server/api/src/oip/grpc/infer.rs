@@ -14,6 +14,7 @@ use crate::{
         Oip,
         convert::{options::Wishes, tensors},
     },
+    stop::Stop,
 };
 
 /// The answers of a stream.
@@ -42,13 +43,18 @@ fn is_compressed(metadata: &MetadataMap) -> bool {
 /// Runs each request of a stream as it comes, many at once, and answers in the requests' order.
 ///
 /// An error goes into its response's `error_message` and the stream goes on, unless the call carries the
-/// metadata `triton_grpc_error: true`: then it ends the stream as a status.
-pub(super) fn stream(oip: &Oip, request: Request<Streaming<ModelInferRequest>>) -> Response<Answers> {
+/// metadata `triton_grpc_error: true`: then it ends the stream as a status. A server that stops answers what
+/// it has read and ends the stream with UNAVAILABLE.
+pub(super) fn stream(
+    oip: &Oip,
+    request: Request<Streaming<ModelInferRequest>>,
+    stop: Stop,
+) -> Response<Answers> {
     let as_status = request.metadata().get("triton_grpc_error").is_some_and(|value| value == "true");
     let deadline = timeout::deadline(request.metadata());
     let in_flight = oip.limits.max_stream_in_flight.max(1);
     let oip = oip.clone();
-    let answers = request.into_inner().map(move |message| {
+    let answers = until(stop, request.into_inner()).map(move |message| {
         let oip = oip.clone();
         async move {
             let message = message?;
@@ -61,6 +67,28 @@ pub(super) fn stream(oip: &Oip, request: Request<Streaming<ModelInferRequest>>) 
         }
     });
     Response::new(Box::pin(answers.buffered(in_flight)))
+}
+
+/// The messages until the end is announced, and then a status that says so.
+fn until(
+    mut stop: Stop,
+    mut messages: Streaming<ModelInferRequest>,
+) -> impl Stream<Item = Result<ModelInferRequest, Status>> {
+    async_stream::stream! {
+        loop {
+            tokio::select! {
+                biased;
+                _ = stop.announced() => {
+                    yield Err(status(Error::unavailable("the server is shutting down")));
+                    break;
+                }
+                message = messages.next() => match message {
+                    Some(message) => yield message,
+                    None => break,
+                },
+            }
+        }
+    }
 }
 
 async fn run(

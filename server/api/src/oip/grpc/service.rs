@@ -8,10 +8,14 @@ use super::{config, infer, logging, metadata, repository, statistics, trace};
 use crate::{
     error::status,
     oip::{Oip, convert},
+    stop::Stop,
 };
 
 /// The inference service.
-pub(super) struct Inference(pub(super) Oip);
+pub(super) struct Inference {
+    pub(super) oip: Oip,
+    pub(super) stop: Stop,
+}
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -30,17 +34,17 @@ impl GrpcInferenceService for Inference {
     type ModelStreamInferStream = infer::Answers;
 
     async fn server_live(&self, _: Request<ServerLiveRequest>) -> Answer<ServerLiveResponse> {
-        answer(Ok(ServerLiveResponse { live: self.0.service.is_live() }))
+        answer(Ok(ServerLiveResponse { live: self.oip.service.is_live() }))
     }
 
     async fn server_ready(&self, _: Request<ServerReadyRequest>) -> Answer<ServerReadyResponse> {
-        answer(Ok(ServerReadyResponse { ready: self.0.service.is_ready() }))
+        answer(Ok(ServerReadyResponse { ready: self.oip.service.is_ready() }))
     }
 
     async fn model_ready(&self, request: Request<ModelReadyRequest>) -> Answer<ModelReadyResponse> {
         let message = request.get_ref();
         let ready = convert::model(&message.name, &message.version)
-            .and_then(|(name, version)| self.0.service.model_ready(name, &version));
+            .and_then(|(name, version)| self.oip.service.model_ready(name, &version));
         // As Triton has it: a model that is not there is not ready, so that clients can wait for it.
         let ready = ready.or_else(|error| match error.code() {
             ErrorCode::NotFound => Ok(false),
@@ -54,58 +58,58 @@ impl GrpcInferenceService for Inference {
     }
 
     async fn model_metadata(&self, request: Request<ModelMetadataRequest>) -> Answer<ModelMetadataResponse> {
-        answer(metadata::model(&self.0, request.get_ref()))
+        answer(metadata::model(&self.oip, request.get_ref()))
     }
 
     async fn model_infer(&self, request: Request<ModelInferRequest>) -> Answer<ModelInferResponse> {
-        infer::unary(&self.0, request).await
+        infer::unary(&self.oip, request).await
     }
 
     async fn model_stream_infer(
         &self,
         request: Request<Streaming<ModelInferRequest>>,
     ) -> Answer<infer::Answers> {
-        Ok(infer::stream(&self.0, request))
+        Ok(infer::stream(&self.oip, request, self.stop.clone()))
     }
 
     async fn model_config(&self, request: Request<ModelConfigRequest>) -> Answer<ModelConfigResponse> {
-        answer(config::model(&self.0, request.get_ref()))
+        answer(config::model(&self.oip, request.get_ref()))
     }
 
     async fn model_statistics(
         &self,
         request: Request<ModelStatisticsRequest>,
     ) -> Answer<ModelStatisticsResponse> {
-        answer(statistics::model(&self.0, request.get_ref()))
+        answer(statistics::model(&self.oip, request.get_ref()))
     }
 
     async fn repository_index(
         &self,
         request: Request<RepositoryIndexRequest>,
     ) -> Answer<RepositoryIndexResponse> {
-        answer(repository::index(&self.0, request.get_ref()))
+        answer(repository::index(&self.oip, request.get_ref()))
     }
 
     async fn repository_model_load(
         &self,
         request: Request<RepositoryModelLoadRequest>,
     ) -> Answer<RepositoryModelLoadResponse> {
-        answer(repository::load(&self.0, request.into_inner()).await)
+        answer(repository::load(&self.oip, request.into_inner()).await)
     }
 
     async fn repository_model_unload(
         &self,
         request: Request<RepositoryModelUnloadRequest>,
     ) -> Answer<RepositoryModelUnloadResponse> {
-        answer(repository::unload(&self.0, request.into_inner()).await)
+        answer(repository::unload(&self.oip, request.into_inner()).await)
     }
 
     async fn trace_setting(&self, request: Request<TraceSettingRequest>) -> Answer<TraceSettingResponse> {
-        answer(trace::setting(&self.0, request.into_inner()))
+        answer(trace::setting(&self.oip, request.into_inner()))
     }
 
     async fn log_settings(&self, request: Request<LogSettingsRequest>) -> Answer<LogSettingsResponse> {
-        answer(logging::update(&self.0, request.into_inner()))
+        answer(logging::update(&self.oip, request.into_inner()))
     }
 
     async fn system_shared_memory_status(

@@ -46,6 +46,8 @@ pub const BATCH_SIZE: &str = "girandole_batch_size";
 pub const BATCHES: &str = "girandole_batches_total";
 /// Requests that wait.
 pub const QUEUE_DEPTH: &str = "girandole_queue_depth";
+/// Batches that sessions are running.
+pub const RUNNING: &str = "girandole_running_batches";
 
 /// Buckets of the duration histograms, in seconds: 100 microseconds to 10 seconds.
 pub const DURATION_BUCKETS: &[f64] = &[
@@ -118,6 +120,7 @@ pub fn describe() {
     describe_histogram!(BATCH_SIZE, "Rows of a batch");
     describe_counter!(BATCHES, "Batches run, by why they were run when they were");
     describe_gauge!(QUEUE_DEPTH, "Number of requests waiting in the queue");
+    describe_gauge!(RUNNING, "Number of batches that sessions are running");
 }
 
 /// One version's handles, resolved once: recording looks nothing up.
@@ -136,6 +139,7 @@ pub(crate) struct VersionMetrics {
     batch_size: Histogram,
     batches: [Counter; 4],
     depth: [Gauge; 2],
+    running: Gauge,
 }
 
 impl VersionMetrics {
@@ -162,8 +166,10 @@ impl VersionMetrics {
             batch_size: measure(BATCH_SIZE),
             batches: Reason::ALL.map(|reason| counter(BATCHES, with("reason", reason.label()))),
             depth: [PENDING, QUEUE_DEPTH].map(|name| gauge!(name, labels.clone())),
+            running: gauge!(RUNNING, labels.clone()),
         };
         this.queue_depth(0);
+        this.running(0);
         this
     }
 
@@ -198,6 +204,10 @@ impl VersionMetrics {
 
     pub(crate) fn queue_depth(&self, requests: usize) {
         self.depth.iter().for_each(|gauge| gauge.set(requests as f64));
+    }
+
+    pub(crate) fn running(&self, batches: usize) {
+        self.running.set(batches as f64);
     }
 }
 
@@ -251,6 +261,7 @@ mod tests {
             COMPUTE_INFER_US,
             COMPUTE_OUTPUT_US,
             QUEUE_DEPTH,
+            RUNNING,
         ] {
             assert_line(&text, &format!("{name}{{model=\"m\",version=\"3\"}} 0"));
         }

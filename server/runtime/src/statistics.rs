@@ -128,6 +128,11 @@ impl Recorder {
         self.metrics.queue_depth(requests);
     }
 
+    /// So many batches run now.
+    pub(crate) fn running(&self, batches: usize) {
+        self.metrics.running(batches);
+    }
+
     /// Everything counted so far.
     pub(crate) fn snapshot(
         &self,

@@ -209,6 +209,7 @@ impl Batcher {
         };
         if let (Some(_), Some(running)) = (&dispatch, state.running.get_mut(instance)) {
             *running += 1;
+            self.recorder.running(state.running.iter().sum());
         }
         if !state.parts.is_empty() || state.queue.len() > 0 {
             self.wake_one(&state);
@@ -231,6 +232,7 @@ impl Batcher {
         let mut state = self.lock();
         if let Some(running) = state.running.get_mut(instance) {
             *running = running.saturating_sub(1);
+            self.recorder.running(state.running.iter().sum());
         }
         if let Some(took) = took {
             state.estimate.observe(took);

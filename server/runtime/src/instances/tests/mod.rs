@@ -4,6 +4,7 @@ mod answers;
 mod devices;
 mod failures;
 mod limits;
+mod metrics;
 mod ordering;
 mod property;
 mod shutdown;

@@ -1,4 +1,5 @@
 """Configuration, statistics, repository control, log and trace settings, over both protocols."""
+import contextlib
 import json
 
 import numpy as np
@@ -129,9 +130,23 @@ def test_trace_settings_act(client, tmp_path):
     client.update_trace_settings(settings={"trace_level": ["TIMESTAMPS"], "trace_rate": "1"})
     assert "TIMESTAMPS" in json.dumps(as_dict(client, "get_trace_settings"))
     infer(client, "one")
-    wait_for(lambda: '"one"' in (tmp_path / "trace.json").read_text(), "the request's trace")
+    wait_for(lambda: [entry.get("model_name") for entry in traced(tmp_path)] == ["one", None], "the request's trace")
+    client.update_trace_settings(settings={"trace_level": ["TIMESTAMPS", "TENSORS"]})
+    infer(client, "one")
+    wait_for(lambda: len(traced(tmp_path)) == 5, "the second request's trace")
+    *_, went_in, came_out = traced(tmp_path)
+    assert (went_in["activity"], came_out["activity"]) == ("TENSOR_QUEUE_INPUT", "TENSOR_BACKEND_OUTPUT")
+    for tensor, name in ((went_in["tensor"], "x"), (came_out["tensor"], "y")):
+        assert tensor == {"name": name, "dtype": "FP32", "shape": "3,4", "data": ",".join(["1"] * 12)}
     with pytest.raises(InferenceServerException):
         client.update_trace_settings(settings={"trace_file": "/tmp/elsewhere"})
+
+
+def traced(folder):
+    """The trace file's objects, none while one is being written."""
+    with contextlib.suppress(json.JSONDecodeError):
+        return json.loads((folder / "trace.json").read_text())
+    return []
 
 
 def test_without_explicit_mode_nothing_is_loaded_by_request(small):

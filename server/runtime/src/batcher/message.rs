@@ -35,6 +35,15 @@ pub(crate) struct Times {
     pub(crate) compute_output: Duration,
 }
 
+#[cfg(test)]
+impl Times {
+    /// Everything at once.
+    pub(crate) fn at(now: Instant) -> Self {
+        let none = Duration::ZERO;
+        Self { started: now, ended: now, compute_input: none, compute_infer: none, compute_output: none }
+    }
+}
+
 /// A request in the queue.
 #[derive(Debug)]
 pub(crate) struct Message {

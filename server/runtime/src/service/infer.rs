@@ -8,12 +8,7 @@ use std::{
 use girandole_core::{Error, InferRequest, InferResponse, NamedTensor, RequestedOutput, Result, Tensor};
 
 use super::Service;
-use crate::{
-    classification::classify,
-    metrics::FailureReason,
-    snapshot::ServedVersion,
-    trace::{Trace, TraceTimes},
-};
+use crate::{classification::classify, metrics::FailureReason, snapshot::ServedVersion, trace::Trace};
 
 impl Service {
     /// Runs one request.
@@ -36,17 +31,17 @@ impl Service {
         let spec = &version.settings.spec;
         let rows = spec.check(&request).map_err(refused)?;
         check_classifications(&request.outputs).map_err(refused)?;
+        let sampled = self.0.tracer.sample(&version.model);
+        let trace = sampled
+            .map(|sampled| Trace::queued(sampled, (&version.model, version.version), &request, received));
         let id = std::mem::take(&mut request.id);
         let asked = request.outputs.clone();
-        let sampled = self.0.tracer.sample(&version.model).map(|sampled| (sampled, Instant::now()));
         let answer = version.serving.infer(request, rows, received).await;
-        if let Some((sampled, queued)) = sampled {
-            let compute = answer.as_ref().ok().map(|answer| answer.times);
-            let times = TraceTimes { received, queued, compute, ended: Instant::now() };
-            self.0.tracer.write(
-                sampled,
-                &Trace { model: &version.model, version: version.version, request_id: &id, times },
-            );
+        if let Some(mut trace) = trace {
+            if let Ok(answer) = &answer {
+                trace.answered(answer.times, output_names(&version, &asked).zip(&answer.tensors));
+            }
+            self.0.tracer.write(trace.ended());
         }
         let outputs = name_outputs(&version, &asked, answer?.tensors)?;
         let model = version.model.to_string();
@@ -62,6 +57,15 @@ fn check_classifications(asked: &[RequestedOutput]) -> Result<()> {
         ))),
         None => Ok(()),
     }
+}
+
+/// The names of an answer's tensors, in their order.
+fn output_names<'a>(
+    version: &'a ServedVersion,
+    asked: &'a [RequestedOutput],
+) -> impl Iterator<Item = &'a str> {
+    let all = if asked.is_empty() { version.settings.spec.outputs.as_slice() } else { &[] };
+    asked.iter().map(|output| output.name.as_str()).chain(all.iter().map(|spec| spec.name.as_str()))
 }
 
 /// The answer's tensors under their names, classified where the caller asked for it.

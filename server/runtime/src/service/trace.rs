@@ -23,7 +23,7 @@ impl Service {
     ///
     /// # Errors
     /// `NotFound` for an unknown model, `InvalidArgument` for an unknown setting or value or where the server
-    /// has no trace file, `Unimplemented` for tensors, `PermissionDenied` for the file itself.
+    /// has no trace file, `PermissionDenied` for the file itself.
     pub fn update_trace_settings(
         &self,
         model: Option<&str>,

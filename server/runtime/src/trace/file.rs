@@ -1,14 +1,15 @@
 //! The thread that writes traces: a file that is a complete JSON array after every write.
 //!
-//! Invariant: at most [`PENDING`] traces wait for the disk; more are dropped, and that is logged once until
-//! the disk has caught up.
+//! Invariant: at most [`PENDING`] traces wait for the disk, and none is added to [`PENDING_BYTES`] of tensors;
+//! more are dropped, and that is logged once until the disk has caught up.
 
 use std::{
     fs::File,
     io::{self, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::{
-        atomic::{AtomicBool, Ordering},
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread::{self, JoinHandle},
@@ -16,42 +17,56 @@ use std::{
 
 use girandole_core::{Error, Result};
 
+use super::record::Trace;
+
 /// Traces that may wait for the disk.
 const PENDING: usize = 1024;
+
+/// Bytes of tensors in waiting traces from which on no more may wait.
+const PENDING_BYTES: usize = 64 << 20;
 
 const END: &[u8] = b"\n]\n";
 
 /// A handle on the writing thread; dropped, it waits until everything is written.
 #[derive(Debug)]
 pub(super) struct Writer {
-    sender: Option<SyncSender<Entry>>,
+    sender: Option<SyncSender<Trace>>,
     thread: Option<JoinHandle<()>>,
+    /// Bytes of tensors that wait.
+    pending: Arc<AtomicUsize>,
     dropping: AtomicBool,
-}
-
-struct Entry {
-    json: String,
-    log_frequency: u64,
 }
 
 impl Writer {
     pub(super) fn start(path: PathBuf) -> Result<Self> {
-        let (sender, entries) = sync_channel(PENDING);
-        let body = move || write_all(&path, &entries);
+        let (sender, traces) = sync_channel(PENDING);
+        let pending = Arc::new(AtomicUsize::new(0));
+        let written = pending.clone();
+        let body = move || write_all(&path, &traces, &written);
         let thread = thread::Builder::new().name("trace".into()).spawn(body);
         let thread = thread.map_err(|_| Error::unavailable("the trace's thread could not be started"))?;
-        Ok(Self { sender: Some(sender), thread: Some(thread), dropping: AtomicBool::new(false) })
+        Ok(Self { sender: Some(sender), thread: Some(thread), pending, dropping: AtomicBool::new(false) })
     }
 
     /// Writes one trace, soon.
-    pub(super) fn write(&self, json: String, log_frequency: u64) {
-        let sent = self.sender.as_ref().map(|sender| sender.try_send(Entry { json, log_frequency }));
-        let lost = matches!(sent, Some(Err(_)));
+    pub(super) fn write(&self, trace: Trace) {
+        let lost = self.send(trace).is_none();
         if lost && !self.dropping.swap(true, Ordering::Relaxed) {
             tracing::warn!("traces are dropped: they come faster than they can be written");
         } else if !lost {
             self.dropping.store(false, Ordering::Relaxed);
         }
+    }
+
+    fn send(&self, trace: Trace) -> Option<()> {
+        let bytes = trace.bytes();
+        let room = |pending: usize| (pending < PENDING_BYTES).then(|| pending.saturating_add(bytes));
+        self.pending.try_update(Ordering::Relaxed, Ordering::Relaxed, room).ok()?;
+        let sent = self.sender.as_ref()?.try_send(trace).ok();
+        if sent.is_none() {
+            self.pending.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        sent
     }
 }
 
@@ -72,30 +87,31 @@ struct Files {
     number: u64,
 }
 
-fn write_all(path: &Path, entries: &Receiver<Entry>) {
+fn write_all(path: &Path, traces: &Receiver<Trace>, pending: &AtomicUsize) {
     let mut files = Files::default();
     let mut failed = false;
-    for entry in entries {
-        let outcome = files.write(path, &entry);
+    for trace in traces {
+        let outcome = files.write(path, &trace.to_json(), trace.log_frequency());
         if let (Err(error), false) = (&outcome, failed) {
             tracing::error!(%error, "a trace could not be written");
         }
         failed = outcome.is_err();
+        pending.fetch_sub(trace.bytes(), Ordering::Relaxed);
     }
 }
 
 impl Files {
-    fn write(&mut self, path: &Path, entry: &Entry) -> io::Result<()> {
-        if entry.log_frequency == 0 {
-            return open(&mut self.whole, path)?.append(&entry.json);
+    fn write(&mut self, path: &Path, json: &str, log_frequency: u64) -> io::Result<()> {
+        if log_frequency == 0 {
+            return open(&mut self.whole, path)?.append(json);
         }
-        if self.numbered.as_ref().is_some_and(|array| array.entries >= entry.log_frequency) {
+        if self.numbered.as_ref().is_some_and(|array| array.entries >= log_frequency) {
             self.numbered = None;
             self.number += 1;
         }
         let mut name = path.as_os_str().to_owned();
         name.push(format!(".{}", self.number));
-        open(&mut self.numbered, Path::new(&name))?.append(&entry.json)
+        open(&mut self.numbered, Path::new(&name))?.append(json)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Triton's trace extension: timestamps of sampled requests in a JSON file.
+//! Triton's trace extension: timestamps and tensors of sampled requests in a JSON file.
 //!
 //! Invariants: without a trace that is on, a request pays one relaxed load; a slow disk costs traces, never
 //! requests. Where the file lies is the operator's to say when the server starts, no client can change it.
@@ -6,6 +6,7 @@
 mod file;
 mod record;
 mod settings;
+mod tensors;
 #[cfg(test)]
 mod tests;
 
@@ -20,8 +21,8 @@ use std::{
 
 use girandole_core::{Error, Result};
 
-pub(crate) use self::record::{Trace, TraceTimes};
-pub use self::settings::{TraceChanges, TraceSettings};
+pub(crate) use self::record::Trace;
+pub use self::settings::{TraceChanges, TraceLevel, TraceSettings};
 use self::{
     file::Writer,
     settings::{Change, Layer, Layers, parse},
@@ -33,8 +34,8 @@ use crate::batcher::service::lock;
 pub struct TraceOptions {
     /// Where traces go; `None` allows none.
     pub file: Option<PathBuf>,
-    /// Whether requests are traced before anybody asks for it.
-    pub timestamps: bool,
+    /// What is traced before anybody asks for it.
+    pub level: TraceLevel,
     /// One request of so many is traced; `None` for 1000.
     pub rate: Option<u64>,
     /// How many traces to take in all; `None` for no end.
@@ -66,6 +67,7 @@ struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sampled {
     id: u64,
+    level: TraceLevel,
     log_frequency: u64,
 }
 
@@ -83,7 +85,7 @@ impl Tracer {
     /// `Unavailable` where the writing thread cannot be started, `InvalidArgument` where traces are asked for
     /// and there is no file.
     pub fn new(options: &TraceOptions) -> Result<Self> {
-        if options.timestamps && options.file.is_none() {
+        if options.level.is_on() && options.file.is_none() {
             return Err(no_file());
         }
         let writer = options.file.clone().map(Writer::start).transpose()?;
@@ -93,7 +95,7 @@ impl Tracer {
     fn with(options: &TraceOptions, writer: Option<Writer>) -> Self {
         let name = options.file.as_deref().and_then(|file| file.file_name());
         Self {
-            active: AtomicBool::new(options.timestamps),
+            active: AtomicBool::new(options.level.is_on()),
             shown_file: name.unwrap_or_default().to_string_lossy().into_owned(),
             state: Mutex::new(State {
                 start: Layer::at_start(options),
@@ -110,14 +112,14 @@ impl Tracer {
         if !self.active.load(Ordering::Relaxed) {
             return None;
         }
-        let log_frequency = lock(&self.state).layers(model).sample()?;
-        Some(Sampled { id: self.next_id.fetch_add(1, Ordering::Relaxed), log_frequency })
+        let (level, log_frequency) = lock(&self.state).layers(model).sample()?;
+        Some(Sampled { id: self.next_id.fetch_add(1, Ordering::Relaxed), level, log_frequency })
     }
 
     /// Has a trace written, or drops it where the disk cannot keep up.
-    pub(crate) fn write(&self, sampled: Sampled, trace: &Trace<'_>) {
+    pub(crate) fn write(&self, trace: Trace) {
         if let Some(writer) = &self.writer {
-            writer.write(trace.to_json(sampled.id), sampled.log_frequency);
+            writer.write(trace);
         }
     }
 
@@ -129,8 +131,7 @@ impl Tracer {
     /// Changes settings: all of them or none.
     ///
     /// # Errors
-    /// `InvalidArgument` for an unknown setting or value, `Unimplemented` for tensors, `PermissionDenied` for
-    /// the file.
+    /// `InvalidArgument` for an unknown setting or value, `PermissionDenied` for the file.
     pub(crate) fn update(&self, model: Option<&str>, changes: &TraceChanges) -> Result<TraceSettings> {
         let changes = changes.iter().map(|(name, values)| parse(name, values.as_deref()));
         let changes: Vec<Change> = changes.collect::<Result<_>>()?;

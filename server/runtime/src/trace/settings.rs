@@ -22,12 +22,25 @@ const LOG_FREQUENCY: &str = "log_frequency";
 const FILE: &str = "trace_file";
 const MODE: &str = "trace_mode";
 
+const TIMESTAMPS: &str = "TIMESTAMPS";
+const TENSORS: &str = "TENSORS";
+const OFF: &str = "OFF";
+
 const DEFAULT_RATE: u64 = 1000;
 
-/// One level of settings; what is `None` is left to the next.
+/// What is traced of a request. Nothing is off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TraceLevel {
+    /// When what happened to it.
+    pub timestamps: bool,
+    /// Its inputs and outputs.
+    pub tensors: bool,
+}
+
+/// One layer of settings; what is `None` is left to the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Layer {
-    timestamps: Option<bool>,
+    level: Option<TraceLevel>,
     rate: Option<u64>,
     /// Traces still to take.
     count: Option<Remaining>,
@@ -45,7 +58,7 @@ pub(super) enum Remaining {
 /// A change that was read and found good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
-    Timestamps(Option<bool>),
+    Level(Option<TraceLevel>),
     Rate(Option<u64>),
     Count(Option<Remaining>),
     LogFrequency(Option<u64>),
@@ -57,14 +70,27 @@ pub(super) struct Layers<'a>(pub(super) [Option<&'a mut Layer>; 3]);
 impl Change {
     /// Whether requests may be traced that were not.
     pub(super) fn turns_on(&self) -> bool {
-        *self == Self::Timestamps(Some(true))
+        matches!(self, Self::Level(Some(level)) if level.is_on())
+    }
+}
+
+impl TraceLevel {
+    /// Whether anything is traced.
+    pub const fn is_on(self) -> bool {
+        self.timestamps || self.tensors
+    }
+
+    /// Its parts in the protocol's words.
+    fn names(self) -> Vec<String> {
+        let parts = [(self.timestamps, TIMESTAMPS), (self.tensors, TENSORS), (!self.is_on(), OFF)];
+        parts.into_iter().filter(|(on, _)| *on).map(|(_, name)| name.to_owned()).collect()
     }
 }
 
 impl Layer {
     pub(super) fn at_start(options: &TraceOptions) -> Self {
         Self {
-            timestamps: Some(options.timestamps),
+            level: Some(options.level),
             rate: Some(options.rate.unwrap_or(DEFAULT_RATE).max(1)),
             count: Some(options.count.map_or(Remaining::Endless, Remaining::Left)),
             log_frequency: Some(options.log_frequency.unwrap_or(0)),
@@ -73,12 +99,12 @@ impl Layer {
     }
 
     pub(super) fn on(&self) -> Option<bool> {
-        self.timestamps
+        self.level.map(TraceLevel::is_on)
     }
 
     pub(super) fn apply(&mut self, change: Change) {
         match change {
-            Change::Timestamps(on) => self.timestamps = on,
+            Change::Level(level) => self.level = level,
             Change::Rate(rate) => (self.rate, self.seen) = (rate, 0),
             Change::Count(count) => self.count = count,
             Change::LogFrequency(frequency) => self.log_frequency = frequency,
@@ -87,9 +113,10 @@ impl Layer {
 }
 
 impl Layers<'_> {
-    /// Counts a request; gives the log frequency where it is to be traced.
-    pub(super) fn sample(mut self) -> Option<u64> {
-        if !self.first(|layer| layer.timestamps).unwrap_or(false) || !self.is_its_turn() {
+    /// Counts a request; where it is to be traced, says what of it, and the log frequency.
+    pub(super) fn sample(mut self) -> Option<(TraceLevel, u64)> {
+        let level = self.first(|layer| layer.level).filter(|level| level.is_on())?;
+        if !self.is_its_turn() {
             return None;
         }
         let counting = self.0.iter_mut().flatten().find_map(|layer| layer.count.as_mut());
@@ -98,7 +125,7 @@ impl Layers<'_> {
             Some(Remaining::Left(left)) => *left -= 1,
             Some(Remaining::Endless) | None => {}
         }
-        Some(self.first(|layer| layer.log_frequency).unwrap_or(0))
+        Some((level, self.first(|layer| layer.log_frequency).unwrap_or(0)))
     }
 
     fn is_its_turn(&mut self) -> bool {
@@ -111,21 +138,21 @@ impl Layers<'_> {
 
     /// The settings in force.
     pub(super) fn show(&self, file: &str) -> TraceSettings {
-        let level = if self.first(|layer| layer.timestamps) == Some(true) { "TIMESTAMPS" } else { "OFF" };
+        let level = self.first(|layer| layer.level).unwrap_or_default();
         let count = match self.first(|layer| layer.count) {
             Some(Remaining::Left(left)) => left.to_string(),
             Some(Remaining::Endless) | None => "-1".to_owned(),
         };
         let number = |value: Option<u64>| value.unwrap_or(0).to_string();
         let shown = [
-            (LEVEL, level.to_owned()),
-            (RATE, number(self.first(|layer| layer.rate))),
-            (COUNT, count),
-            (LOG_FREQUENCY, number(self.first(|layer| layer.log_frequency))),
-            (FILE, file.to_owned()),
-            (MODE, "triton".to_owned()),
+            (LEVEL, level.names()),
+            (RATE, vec![number(self.first(|layer| layer.rate))]),
+            (COUNT, vec![count]),
+            (LOG_FREQUENCY, vec![number(self.first(|layer| layer.log_frequency))]),
+            (FILE, vec![file.to_owned()]),
+            (MODE, vec!["triton".to_owned()]),
         ];
-        shown.into_iter().map(|(name, value)| (name.to_owned(), vec![value])).collect()
+        shown.into_iter().map(|(name, values)| (name.to_owned(), values)).collect()
     }
 
     fn first<T>(&self, setting: impl Fn(&Layer) -> Option<T>) -> Option<T> {
@@ -136,7 +163,7 @@ impl Layers<'_> {
 /// Reads one change.
 pub(super) fn parse(name: &str, values: Option<&[String]>) -> Result<Change> {
     match name {
-        LEVEL => values.map(level).transpose().map(Change::Timestamps),
+        LEVEL => values.map(level).transpose().map(Change::Level),
         RATE => values.map(|v| number(RATE, v, 1)).transpose().map(Change::Rate),
         COUNT => values.map(count).transpose().map(Change::Count),
         LOG_FREQUENCY => values.map(|v| number(LOG_FREQUENCY, v, 0)).transpose().map(Change::LogFrequency),
@@ -151,17 +178,17 @@ pub(super) fn parse(name: &str, values: Option<&[String]>) -> Result<Change> {
     }
 }
 
-fn level(values: &[String]) -> Result<bool> {
-    let values: Vec<_> = values.iter().map(String::as_str).collect();
-    match values.as_slice() {
-        ["OFF"] => Ok(false),
-        ["TIMESTAMPS"] => Ok(true),
-        _ if values.contains(&"TENSORS") => Err(Error::new(
-            ErrorCode::Unimplemented,
-            format!("{LEVEL} TENSORS is not supported, use TIMESTAMPS or OFF"),
-        )),
-        _ => Err(unfit(LEVEL, "TIMESTAMPS or OFF", &values.join(","))),
+fn level(values: &[String]) -> Result<TraceLevel> {
+    let mut level = TraceLevel::default();
+    for value in values {
+        match value.as_str() {
+            TIMESTAMPS => level.timestamps = true,
+            TENSORS => level.tensors = true,
+            OFF if values.len() == 1 => {}
+            _ => return Err(unfit(LEVEL, "OFF, or TIMESTAMPS, TENSORS or both", &values.join(","))),
+        }
     }
+    Ok(level)
 }
 
 fn count(values: &[String]) -> Result<Remaining> {

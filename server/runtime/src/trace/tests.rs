@@ -2,9 +2,11 @@
 
 use std::{collections::BTreeMap, path::Path, time::Instant};
 
-use girandole_core::ErrorCode;
+use bytes::Bytes;
+use girandole_core::{DType, ErrorCode, InferRequest, NamedTensor, Shape, Tensor};
 
 use super::*;
+use crate::batcher::message::Times;
 
 fn changes(pairs: &[(&str, Option<&str>)]) -> TraceChanges {
     let value = |value: &Option<&str>| value.map(|value| vec![value.to_owned()]);
@@ -20,12 +22,17 @@ fn shown(tracer: &Tracer, model: Option<&str>, name: &str) -> String {
     tracer.settings(model)[name].join(",")
 }
 
+/// One request of these bytes, answered with the same, is traced where it is its turn.
 fn trace(tracer: &Tracer, model: &str) -> bool {
+    let tensor = Tensor::new(DType::U8, Shape::new(&[1, 2]), Bytes::from_static(&[7, 9])).unwrap();
+    let inputs = vec![NamedTensor::new("x", tensor.clone())];
+    let request = InferRequest { id: "r\"1".into(), inputs, ..InferRequest::default() };
     let now = Instant::now();
-    let times = TraceTimes { received: now, queued: now, compute: None, ended: now };
     let sampled = tracer.sample(model);
     if let Some(sampled) = sampled {
-        tracer.write(sampled, &Trace { model, version: 1, request_id: "r\"1", times });
+        let mut trace = Trace::queued(sampled, (&model.into(), 1), &request, now);
+        trace.answered(Times::at(now), [("y", &tensor)]);
+        tracer.write(trace.ended());
     }
     sampled.is_some()
 }
@@ -81,8 +88,12 @@ fn bad_changes_are_refused_whole() {
     for (name, value, code, says) in [
         ("trace_rate", Some("0"), ErrorCode::InvalidArgument, "at least 1, got '0'"),
         ("trace_count", Some("-2"), ErrorCode::InvalidArgument, "or -1 for no end"),
-        ("trace_level", Some("MAX"), ErrorCode::InvalidArgument, "must be TIMESTAMPS or OFF"),
-        ("trace_level", Some("TENSORS"), ErrorCode::Unimplemented, "TENSORS is not supported"),
+        (
+            "trace_level",
+            Some("MAX"),
+            ErrorCode::InvalidArgument,
+            "must be OFF, or TIMESTAMPS, TENSORS or both",
+        ),
         ("trace_file", Some("/etc/passwd"), ErrorCode::PermissionDenied, "when the server is started"),
         ("trace_file", None, ErrorCode::PermissionDenied, "when the server is started"),
         ("speed", Some("1"), ErrorCode::InvalidArgument, "unknown trace setting 'speed'"),
@@ -100,7 +111,8 @@ fn bad_changes_are_refused_whole() {
 fn without_a_file_nothing_can_be_traced() {
     let error = Tracer::default().update(None, &changes(&[("trace_level", Some("TIMESTAMPS"))])).unwrap_err();
     assert!(error.message().contains("started without a trace file"));
-    assert!(Tracer::new(&TraceOptions { timestamps: true, ..TraceOptions::default() }).is_err());
+    let level = TraceLevel { tensors: true, ..TraceLevel::default() };
+    assert!(Tracer::new(&TraceOptions { level, ..TraceOptions::default() }).is_err());
 }
 
 #[test]
@@ -116,6 +128,40 @@ fn the_file_is_an_array_of_names_and_timestamps() {
     assert_eq!(entries[2]["request_id"], "r\"1");
     assert_eq!(entries[3]["id"], 2);
     assert_eq!(entries[3]["timestamps"][0]["name"], "REQUEST_START");
+}
+
+#[test]
+fn levels_can_be_one_both_or_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let tracer = tracer(folder.path());
+    let set = |levels: &[&str]| {
+        let levels = levels.iter().map(|&level| level.to_owned()).collect();
+        tracer.update(None, &[("trace_level".to_owned(), Some(levels))].into())
+    };
+    for (levels, expected) in [
+        (&["TENSORS", "TIMESTAMPS"][..], "TIMESTAMPS,TENSORS"),
+        (&["TENSORS"], "TENSORS"),
+        (&["OFF"], "OFF"),
+        (&[], "OFF"),
+    ] {
+        assert_eq!(set(levels).unwrap()["trace_level"].join(","), expected);
+    }
+    assert!(set(&["OFF", "TENSORS"]).is_err());
+}
+
+#[test]
+fn tensors_are_written_with_what_went_in_and_what_came_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let tracer = tracer(folder.path());
+    tracer.update(None, &changes(&[("trace_level", Some("TENSORS"))])).unwrap();
+    assert!(trace(&tracer, "m"));
+    drop(tracer);
+    let entries = read(&folder.path().join("trace.json"));
+    assert_eq!(entries[0]["request_id"], "r\"1");
+    let tensor = |name| serde_json::json!({ "name": name, "data": "7,9", "shape": "1,2", "dtype": "UINT8" });
+    let seen: Vec<_> = entries[1..].iter().map(|e| (e["activity"].as_str().unwrap(), &e["tensor"])).collect();
+    let expected = [("TENSOR_QUEUE_INPUT", &tensor("x")), ("TENSOR_BACKEND_OUTPUT", &tensor("y"))];
+    assert_eq!(seen, expected);
 }
 
 #[test]

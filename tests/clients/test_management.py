@@ -133,7 +133,7 @@ def test_trace_settings_act(client, tmp_path):
     wait_for(lambda: [entry.get("model_name") for entry in traced(tmp_path)] == ["one", None], "the request's trace")
     client.update_trace_settings(settings={"trace_level": ["TIMESTAMPS", "TENSORS"]})
     infer(client, "one")
-    wait_for(lambda: len(traced(tmp_path)) == 5, "the second request's trace")
+    wait_for(lambda: len(traced(tmp_path)) == 6, "the second request's trace")
     *_, went_in, came_out = traced(tmp_path)
     assert (went_in["activity"], came_out["activity"]) == ("TENSOR_QUEUE_INPUT", "TENSOR_BACKEND_OUTPUT")
     for tensor, name in ((went_in["tensor"], "x"), (came_out["tensor"], "y")):

@@ -50,7 +50,7 @@ def test_requests_in_flight_are_answered(tmp_path):
 
 def test_an_idle_server_stops_at_once(tmp_path):
     for how in (signal.SIGTERM, signal.SIGINT):
-        with start(tmp_path) as server:
+        with start(tmp_path, 0) as server:
             keep_alive = server.connection()
             keep_alive.request("GET", "/v2/health/ready")
             keep_alive.getresponse().read()

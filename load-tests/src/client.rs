@@ -40,7 +40,9 @@ impl Client {
                 let (body, head) = workload.binary();
                 Self::Rest(rest(body, Some(head)).await?)
             }
-            Protocol::Grpc => Self::Grpc(Box::new(GrpcClient::connect(&server.grpc, workload.grpc()).await?)),
+            Protocol::Grpc => {
+                Self::Grpc(Box::new(GrpcClient::connect(&server.grpc, &workload.grpc()).await?))
+            }
         })
     }
 

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Tensor, shape::Shape};
+use crate::Tensor;
 
 /// A value of the protocols' free-form parameter maps.
 #[derive(Clone, Debug, PartialEq)]
@@ -126,11 +126,6 @@ impl InferRequest {
     /// The payload's bytes, for budgets.
     pub fn payload_bytes(&self) -> usize {
         self.inputs.iter().map(|input| input.tensor.data().len()).sum()
-    }
-
-    /// The shape of the input with this name.
-    pub fn shape_of(&self, name: &str) -> Option<&Shape> {
-        self.inputs.iter().find(|input| input.name == name).map(|input| input.tensor.shape())
     }
 }
 

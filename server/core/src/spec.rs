@@ -85,6 +85,12 @@ impl ModelSpec {
         self.inputs.iter().position(|spec| spec.name == name)
     }
 
+    /// The same, looked for at `guess` first: callers mostly give inputs in the model's order.
+    pub fn input_index_near(&self, name: &str, guess: usize) -> Option<usize> {
+        let guessed = self.inputs.get(guess).is_some_and(|spec| spec.name == name);
+        if guessed { Some(guess) } else { self.input_index(name) }
+    }
+
     /// The index of an output by name.
     pub fn output_index(&self, name: &str) -> Option<usize> {
         self.outputs.iter().position(|spec| spec.name == name)
@@ -101,32 +107,35 @@ impl ModelSpec {
     /// `InvalidArgument` with what was expected, what came and which tensor it is about; `TooLarge` where
     /// the rows exceed `max_batch_size`.
     pub fn check(&self, request: &InferRequest) -> Result<RowCount> {
-        self.check_names(request)?;
-        for input in &request.inputs {
-            self.check_input(input)?;
-        }
-        self.check_shared_dims(request)?;
+        let given = self.check_names(request)?;
+        let inputs =
+            || given.iter().zip(&self.inputs).filter_map(|(input, spec)| Some((input.as_ref()?, spec)));
+        inputs().try_for_each(|(input, spec)| self.check_input(input, spec))?;
+        check_shared_dims(inputs())?;
         self.check_rows(request)
     }
 
-    fn check_names(&self, request: &InferRequest) -> Result<()> {
-        let mut seen = vec![false; self.inputs.len()];
-        for input in &request.inputs {
-            let index = self.input_index(&input.name).ok_or_else(|| {
-                Error::invalid(format!(
-                    "unexpected input '{}', the inputs are {}",
-                    input.name,
-                    names(&self.inputs)
-                ))
+    /// What the request gives for each of the inputs, where it does.
+    fn check_names<'a>(&self, request: &'a InferRequest) -> Result<Vec<Option<&'a NamedTensor>>> {
+        let mut given = vec![None; self.inputs.len()];
+        for (position, input) in request.inputs.iter().enumerate() {
+            let index = self.input_index_near(&input.name, position).ok_or_else(|| {
+                let known = names(&self.inputs);
+                Error::invalid(format!("unexpected input '{}', the inputs are {known}", input.name))
             })?;
-            if std::mem::replace(&mut seen[index], true) {
+            if given[index].replace(input).is_some() {
                 return Err(Error::invalid(format!("input '{}' is given twice", input.name)));
             }
         }
-        let missing = self.inputs.iter().zip(&seen).find(|(spec, seen)| !**seen && !spec.optional);
+        let missing = self.inputs.iter().zip(&given).find(|(spec, given)| given.is_none() && !spec.optional);
         if let Some((spec, _)) = missing {
             return Err(Error::invalid(format!("input '{}' is missing, expected {spec}", spec.name)));
         }
+        self.check_outputs(request)?;
+        Ok(given)
+    }
+
+    fn check_outputs(&self, request: &InferRequest) -> Result<()> {
         for (i, output) in request.outputs.iter().enumerate() {
             if self.output_index(&output.name).is_none() {
                 let known = names(&self.outputs);
@@ -142,39 +151,13 @@ impl ModelSpec {
         Ok(())
     }
 
-    fn check_input(&self, input: &NamedTensor) -> Result<()> {
-        let Some(spec) = self.inputs.iter().find(|spec| spec.name == input.name) else {
-            return Ok(());
-        };
+    fn check_input(&self, input: &NamedTensor, spec: &TensorSpec) -> Result<()> {
         let (dtype, shape) = (input.tensor.dtype(), input.tensor.shape());
         if dtype == spec.dtype && spec.accepts(shape) {
             return Ok(());
         }
         let hint = if self.batches() { " (the first dimension is the batch)" } else { "" };
         Err(Error::invalid(format!("input '{}' must be {spec}{hint}, got {dtype}{shape}", input.name)))
-    }
-
-    fn check_shared_dims(&self, request: &InferRequest) -> Result<()> {
-        let mut bound: Vec<(&Arc<str>, usize, &str)> = Vec::new();
-        for spec in &self.inputs {
-            let (Some(dims), Some(shape)) = (&spec.dims, request.shape_of(&spec.name)) else {
-                continue;
-            };
-            for (dim, &size) in dims.iter().zip(shape.iter()) {
-                let Dim::Free(Some(symbol)) = dim else { continue };
-                match bound.iter().find(|(known, ..)| *known == symbol) {
-                    Some((_, expected, by)) if *expected != size => {
-                        return Err(Error::invalid(format!(
-                            "dimension '{symbol}' is {expected} in input '{by}' but {size} in input '{}'",
-                            spec.name
-                        )));
-                    }
-                    Some(_) => {}
-                    None => bound.push((symbol, size, &spec.name)),
-                }
-            }
-        }
-        Ok(())
     }
 
     fn check_rows(&self, request: &InferRequest) -> Result<RowCount> {
@@ -208,6 +191,27 @@ impl ModelSpec {
             _ => Ok(rows),
         }
     }
+}
+
+fn check_shared_dims<'a>(inputs: impl Iterator<Item = (&'a &'a NamedTensor, &'a TensorSpec)>) -> Result<()> {
+    let mut bound: Vec<(&Arc<str>, usize, &str)> = Vec::new();
+    for (input, spec) in inputs {
+        let dims = spec.dims.iter().flatten();
+        for (dim, &size) in dims.zip(input.tensor.shape().iter()) {
+            let Dim::Free(Some(symbol)) = dim else { continue };
+            match bound.iter().find(|(known, ..)| *known == symbol) {
+                Some((_, expected, by)) if *expected != size => {
+                    return Err(Error::invalid(format!(
+                        "dimension '{symbol}' is {expected} in input '{by}' but {size} in input '{}'",
+                        spec.name
+                    )));
+                }
+                Some(_) => {}
+                None => bound.push((symbol, size, &spec.name)),
+            }
+        }
+    }
+    Ok(())
 }
 
 impl fmt::Display for TensorSpec {

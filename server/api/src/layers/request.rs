@@ -22,7 +22,10 @@ const MAX_ID: usize = 128;
 
 /// Gives the request an identifier and logs how it went.
 pub(crate) async fn identify(request: Request, next: Next) -> Response {
-    let id = identifier(request.headers().get(HEADER));
+    let mut id = identifier(request.headers().get(HEADER));
+    // Never the same again, so not worth a place in HPACK's table, which would fill up with such values and be
+    // searched through for every answer.
+    id.set_sensitive(true);
     let mut response = if tracing::enabled!(tracing::Level::DEBUG) {
         logged(&id, request, next).await
     } else {

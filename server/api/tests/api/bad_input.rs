@@ -46,7 +46,7 @@ async fn requests_that_do_not_fit_the_model() {
         ),
         (
             format!(r#"{{"inputs":[{{"name":"x",{good}}}],"outputs":[{{"name":"y"}},{{"name":"y"}}]}}"#),
-            "output 'y' is given twice",
+            "output 'y' is requested twice",
         ),
         (
             format!(r#"{{"inputs":[{{"name":"x",{good}}}],"outputs":[{{"name":"q"}}]}}"#),

@@ -80,11 +80,11 @@ impl Message {
             [] => (0..spec.outputs.len()).collect(),
             asked => asked.iter().filter_map(|output| spec.output_index(&output.name)).collect(),
         };
-        let index = |name: &str| spec.input_index(name);
-        let inputs = request.inputs.into_iter();
-        let mut inputs: Vec<_> = inputs
-            .filter_map(|input| Some(Input { index: index(&input.name)?, tensor: input.tensor }))
-            .collect();
+        let inputs = request.inputs.into_iter().enumerate().filter_map(|(position, input)| {
+            let index = spec.input_index_near(&input.name, position)?;
+            Some(Input { index, tensor: input.tensor })
+        });
+        let mut inputs: Vec<_> = inputs.collect();
         inputs.sort_unstable_by_key(|input| input.index);
         let (reply, answer) = oneshot::channel();
         let message = Self {

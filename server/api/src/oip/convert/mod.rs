@@ -54,17 +54,13 @@ pub(crate) fn model<'a>(name: &'a str, version: &str) -> Result<(&'a str, Versio
     Ok((model_name(name)?, selector))
 }
 
-/// Checks the number of tensors and that no name comes twice.
+/// Checks the number of tensors. What they are called is checked with the model's specification.
 ///
 /// # Errors
-/// `TooLarge` above the limit, `InvalidArgument` for a name given twice.
+/// `TooLarge` above the limit.
 pub(crate) fn check(request: &InferRequest, limits: &Limits) -> Result<()> {
-    let inputs = request.inputs.iter().map(|input| input.name.as_str());
-    let outputs = request.outputs.iter().map(|output| output.name.as_str());
-    count("inputs", inputs.len(), limits)?;
-    count("outputs", outputs.len(), limits)?;
-    unique("input", inputs)?;
-    unique("output", outputs)
+    count("inputs", request.inputs.len(), limits)?;
+    count("outputs", request.outputs.len(), limits)
 }
 
 fn count(what: &str, came: usize, limits: &Limits) -> Result<()> {
@@ -73,15 +69,6 @@ fn count(what: &str, came: usize, limits: &Limits) -> Result<()> {
     }
     let message = format!("a request has at most {} {what}, got {came}", limits.max_tensors);
     Err(Error::new(girandole_core::ErrorCode::TooLarge, message))
-}
-
-fn unique<'a>(what: &str, mut names: impl Iterator<Item = &'a str> + Clone) -> Result<()> {
-    while let Some(name) = names.next() {
-        if names.clone().any(|later| later == name) {
-            return Err(Error::invalid(format!("{what} '{name}' is given twice")));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -16,3 +16,4 @@ pub mod pool;
 mod simd;
 
 pub use misfit::Misfit;
+pub mod trees;

@@ -20,10 +20,12 @@ pub(super) trait Real: Element + Copy + PartialOrd + std::ops::AddAssign {
     fn wide(self) -> f64;
     /// Whether it is missing.
     fn is_nan(self) -> bool;
+    /// The numbers as `f32`, where that is what they are.
+    fn narrow(all: &[Self]) -> Option<&[f32]>;
 }
 
 macro_rules! real {
-    ($($type:ty),*) => {$(
+    ($($type:ty: $narrow:expr),*) => {$(
         #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_lossless)]
         impl Real for $type {
             const ZERO: Self = 0.0;
@@ -43,11 +45,15 @@ macro_rules! real {
             fn is_nan(self) -> bool {
                 self.is_nan()
             }
+
+            fn narrow(all: &[Self]) -> Option<&[f32]> {
+                $narrow(all)
+            }
         }
     )*};
 }
 
-real!(f32, f64);
+real!(f32: Some, f64: |_| None);
 
 /// A tensor's numbers as `T`.
 pub(super) enum Reals<'a, T> {

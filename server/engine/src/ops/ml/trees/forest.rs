@@ -3,7 +3,10 @@
 //! Invariants, from [`Raw::check`]: every walk ends at a leaf, every leaf's targets are below `targets`, and
 //! a row of at least `features` numbers is never read beyond its end.
 
-use girandole_kernels::pool;
+use girandole_kernels::{
+    pool,
+    trees::{self, Child},
+};
 
 use super::{
     super::real::Real,
@@ -52,8 +55,8 @@ pub(super) struct Forest<T> {
     roots: Vec<Next>,
     pub(super) targets: usize,
     features: usize,
-    /// Every test is `<=` and no missing value goes with yes: the walk needs no more.
-    simple: bool,
+    /// The same trees for rows of `f32` without NaN, where their tests allow it.
+    fast: Option<Fast>,
 }
 
 impl<T: Real> Forest<T> {
@@ -79,10 +82,10 @@ impl<T: Real> Forest<T> {
             u32::try_from(weights.len()).unwrap_or(u32::MAX)
         });
         let ends = ends.collect();
-        let simple = branches.iter().all(|b| b.test == Test::Leq && !b.missing_yes);
+        let fast = T::narrow(&[]).and_then(|_| Fast::new(raw));
         let roots = raw.roots.iter().map(|&root| moved(root)).collect();
         let (targets, features) = (raw.targets, raw.features());
-        Self { branches, ends, weights, roots, targets, features, simple }
+        Self { branches, ends, weights, roots, targets, features, fast }
     }
 
     pub(super) const fn trees(&self) -> usize {
@@ -133,10 +136,12 @@ impl<T: Real> Forest<T> {
     fn block(&self, rows: &[T], columns: usize, aggregate: Aggregate) -> Vec<Score<T>> {
         let nothing = Score { value: T::ZERO, given: false };
         let mut scores = vec![nothing; rows.len() / columns * self.targets];
+        if self.fast_block(rows, columns, (aggregate, &mut scores)).is_some() {
+            return scores;
+        }
         for &root in &self.roots {
             for (row, scores) in rows.chunks_exact(columns).zip(scores.chunks_exact_mut(self.targets)) {
-                let leaf = if self.simple { self.walk_simple(root, row) } else { self.walk(root, row) };
-                for &(target, weight) in self.leaf(leaf) {
+                for &(target, weight) in self.leaf(self.walk(root, row)) {
                     aggregate.add(&mut scores[target as usize], weight);
                 }
             }
@@ -149,14 +154,29 @@ impl<T: Real> Forest<T> {
         &self.weights[start as usize..self.ends[leaf] as usize]
     }
 
-    fn walk_simple(&self, mut next: Next, row: &[T]) -> usize {
-        loop {
-            if let Some(leaf) = next.as_leaf() {
-                return leaf;
-            }
-            let branch = &self.branches[next.0 as usize];
-            next = if row[branch.feature as usize] <= branch.split { branch.yes } else { branch.no };
+    /// As [`Self::block`], by the fast trees; `None` where these rows need the others.
+    fn fast_block(
+        &self,
+        rows: &[T],
+        columns: usize,
+        (aggregate, scores): (Aggregate, &mut [Score<T>]),
+    ) -> Option<()> {
+        let (fast, rows) = (self.fast.as_ref()?, T::narrow(rows)?);
+        if rows.iter().any(|value| value.is_nan()) {
+            return None;
         }
+        if fast.single && self.targets == 1 && matches!(aggregate, Aggregate::Sum | Aggregate::Average) {
+            return fast.forest.walk(rows, columns, |row, leaf| {
+                let (score, (_, weight)) = (&mut scores[row], self.weights[leaf as usize]);
+                score.value += weight;
+                score.given = true;
+            });
+        }
+        fast.forest.walk(rows, columns, |row, leaf| {
+            for &(target, weight) in self.leaf(leaf as usize) {
+                aggregate.add(&mut scores[row * self.targets + target as usize], weight);
+            }
+        })
     }
 
     fn walk(&self, mut next: Next, row: &[T]) -> usize {
@@ -169,6 +189,43 @@ impl<T: Real> Forest<T> {
             let yes = branch.test.holds(value, branch.split) || (branch.missing_yes && value.is_nan());
             next = if yes { branch.yes } else { branch.no };
         }
+    }
+}
+
+/// The trees as the kernel walks them.
+#[derive(Debug)]
+struct Fast {
+    forest: trees::Forest,
+    /// Whether every leaf adds one weight, whose number is then the leaf's.
+    single: bool,
+}
+
+impl Fast {
+    /// `None` where a test is neither `<=` nor `<`, or the trees are too large for the kernel's layout.
+    #[allow(clippy::cast_possible_truncation, reason = "the forest of `f32` rounds its splits")]
+    fn new(raw: &Raw) -> Option<Self> {
+        let child = |next: Next| match next.as_leaf() {
+            Some(leaf) => u32::try_from(leaf).ok().map(Child::Leaf),
+            None => Some(Child::Branch(next.0 as usize)),
+        };
+        let branch = |branch: &super::raw::Branch| {
+            let split = branch.split as f32;
+            let split = match branch.test {
+                _ if split.is_nan() => return None,
+                Test::Leq => split,
+                // What is below a number is at most the one before it; nothing is below minus infinity.
+                Test::Lt if split == f32::NEG_INFINITY => return None,
+                Test::Lt => split.next_down(),
+                _ => return None,
+            };
+            let feature = branch.feature as usize;
+            Some(trees::Branch { feature, split, yes: child(branch.yes)?, no: child(branch.no)? })
+        };
+        let branches = raw.branches.iter().map(branch).collect::<Option<Vec<_>>>()?;
+        let roots = raw.roots.iter().map(|&root| child(root)).collect::<Option<Vec<_>>>()?;
+        let usual = raw.branches.len() + raw.leaves.len() + raw.roots.len();
+        let forest = trees::Forest::new(&roots, &branches, usual.saturating_mul(2))?;
+        Some(Self { forest, single: raw.leaves.iter().all(|leaf| leaf.len() == 1) })
     }
 }
 

@@ -92,21 +92,18 @@ pub fn quantize(elements: &[f32], range: Range) -> Vec<u8> {
 pub(super) fn quantize_on(isa: Isa, elements: &[f32], range: Range) -> Vec<u8> {
     let mut out = vec![0; elements.len()];
     let piece = elements.len().div_ceil(2 * pool::threads()).max(PIECE);
-    let parts: Vec<_> = out.chunks_mut(piece).map(std::sync::Mutex::new).collect();
-    pool::run(parts.len(), &|i| {
-        let mut part = parts[i].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    pool::chunks(&mut out, piece, |i, part| {
         let from = &elements[i * piece..i * piece + part.len()];
         match isa {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: the processor has AVX-512 F, BW and VL.
-            Isa::Avx512 => unsafe { quantize_avx512(from, range, &mut part) },
+            Isa::Avx512 => unsafe { quantize_avx512(from, range, part) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: the processor has AVX2.
-            Isa::Avx2 => unsafe { quantize_avx2(from, range, &mut part) },
-            _ => quantize_any(from, range, &mut part),
+            Isa::Avx2 => unsafe { quantize_avx2(from, range, part) },
+            _ => quantize_any(from, range, part),
         }
     });
-    drop(parts);
     out
 }
 

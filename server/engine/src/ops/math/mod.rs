@@ -3,9 +3,9 @@
 //! Every loop stands on one of few kernels: [`parallel`] maps, [`broadcast`] zips, `reduce` folds.
 
 mod axes;
-mod binary;
+pub(crate) mod binary;
 mod broadcast;
-mod cast;
+pub(crate) mod cast;
 mod cumulative;
 mod extremum;
 mod facts;

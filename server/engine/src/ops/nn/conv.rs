@@ -31,7 +31,7 @@ fn parse(node: &NodeDef<'_>) -> Result<Box<dyn Op>> {
 ///
 /// # Errors
 /// `Invalid` below 1.
-pub(super) fn groups(node: &NodeDef<'_>) -> Result<usize> {
+pub(crate) fn groups(node: &NodeDef<'_>) -> Result<usize> {
     let groups = node.int_or("group", 1)?;
     usize::try_from(groups)
         .ok()

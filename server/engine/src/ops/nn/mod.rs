@@ -3,7 +3,7 @@
 mod average_pool;
 mod batch_norm;
 mod broadcast;
-mod conv;
+pub(crate) mod conv;
 mod conv_transpose;
 mod dropout;
 mod gemm;
@@ -14,7 +14,7 @@ mod matmul;
 mod max_pool;
 mod real;
 mod recurrent;
-mod window;
+pub(crate) mod window;
 
 use super::OpDef;
 

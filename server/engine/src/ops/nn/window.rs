@@ -11,11 +11,11 @@ use crate::{
 };
 
 /// Axes that a window may slide along.
-pub(super) const MAX_AXES: usize = 3;
+pub(crate) const MAX_AXES: usize = 3;
 
 /// Where padding comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AutoPad {
+pub(crate) enum AutoPad {
     /// From `pads`.
     Explicit,
     /// There is none.
@@ -28,22 +28,22 @@ pub(super) enum AutoPad {
 
 /// How an output that the stride does not divide is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rounding {
+pub(crate) enum Rounding {
     Floor,
     Ceil,
 }
 
 /// A window as a node describes it.
 #[derive(Clone, Debug)]
-pub(super) struct WindowSpec {
-    pub(super) auto_pad: AutoPad,
+pub(crate) struct WindowSpec {
+    pub(crate) auto_pad: AutoPad,
     /// Empty where the node leaves it out.
-    pub(super) kernel: Vec<usize>,
+    pub(crate) kernel: Vec<usize>,
     strides: Vec<usize>,
     dilations: Vec<usize>,
     /// Begins, then ends.
     pads: Vec<usize>,
-    pub(super) rounding: Rounding,
+    pub(crate) rounding: Rounding,
 }
 
 impl WindowSpec {
@@ -51,7 +51,7 @@ impl WindowSpec {
     ///
     /// # Errors
     /// `Invalid` for sizes that are negative or zero where they cannot be.
-    pub(super) fn parse(node: &NodeDef<'_>) -> Result<Self> {
+    pub(crate) fn parse(node: &NodeDef<'_>) -> Result<Self> {
         Ok(Self {
             auto_pad: match node.string_or("auto_pad", "NOTSET")? {
                 "NOTSET" | "" => AutoPad::Explicit,
@@ -72,7 +72,7 @@ impl WindowSpec {
     ///
     /// # Errors
     /// `Invalid` where it is left out.
-    pub(super) fn required_kernel(&self) -> Result<&[usize]> {
+    pub(crate) fn required_kernel(&self) -> Result<&[usize]> {
         if self.kernel.is_empty() {
             return Err(OpError::invalid("attribute 'kernel_shape' is missing"));
         }
@@ -83,7 +83,7 @@ impl WindowSpec {
     ///
     /// # Errors
     /// `Invalid` where the kernel does not fit into the padded input, `Unsupported` for too many axes.
-    pub(super) fn resolve(&self, spatial: &[usize], kernel: &[usize]) -> Result<Window> {
+    pub(crate) fn resolve(&self, spatial: &[usize], kernel: &[usize]) -> Result<Window> {
         let mut window = [Axis::ONE; MAX_AXES];
         let skip = check_axes(spatial.len(), kernel.len())?;
         for (i, (&input, &kernel)) in spatial.iter().zip(kernel).enumerate() {
@@ -96,7 +96,7 @@ impl WindowSpec {
     ///
     /// # Errors
     /// As [`Self::resolve`].
-    pub(super) fn infer(&self, spatial: &[SymDim], kernel: &[usize]) -> Result<SymShape> {
+    pub(crate) fn infer(&self, spatial: &[SymDim], kernel: &[usize]) -> Result<SymShape> {
         check_axes(spatial.len(), kernel.len())?;
         let axes = spatial.iter().zip(kernel).enumerate().map(|(i, (input, &kernel))| match input {
             SymDim::Known(input) => Ok(SymDim::Known(self.axis(i, spatial.len(), *input, kernel)?.output)),
@@ -109,7 +109,7 @@ impl WindowSpec {
     ///
     /// # Errors
     /// `Invalid` where a list has another length.
-    pub(super) fn steps(&self, i: usize, axes: usize) -> Result<(usize, usize, usize, usize)> {
+    pub(crate) fn steps(&self, i: usize, axes: usize) -> Result<(usize, usize, usize, usize)> {
         let pads = match self.auto_pad {
             AutoPad::Explicit => {
                 (pick(&self.pads, i, 2 * axes, 0)?, pick(&self.pads, axes + i, 2 * axes, 0)?)
@@ -149,7 +149,7 @@ impl WindowSpec {
 }
 
 /// Places from the first tap to the last.
-pub(super) fn extent(axis: &Axis) -> usize {
+pub(crate) fn extent(axis: &Axis) -> usize {
     axis.kernel.saturating_sub(1).saturating_mul(axis.dilation).saturating_add(1)
 }
 
@@ -192,7 +192,7 @@ fn pick(list: &[usize], i: usize, expected: usize, default: usize) -> Result<usi
 }
 
 /// A list of sizes; empty where the attribute is left out.
-pub(super) fn sizes(node: &NodeDef<'_>, name: &str, least: usize) -> Result<Vec<usize>> {
+pub(crate) fn sizes(node: &NodeDef<'_>, name: &str, least: usize) -> Result<Vec<usize>> {
     const MOST: usize = 1 << 31;
     let size = |&v: &i64| usize::try_from(v).ok().filter(|v| (least..=MOST).contains(v));
     let all = node.ints(name)?.unwrap_or_default();
@@ -205,7 +205,7 @@ pub(super) fn sizes(node: &NodeDef<'_>, name: &str, least: usize) -> Result<Vec<
 ///
 /// # Errors
 /// `Invalid` for a lower rank.
-pub(super) fn split(shape: &[usize]) -> Result<(usize, usize, &[usize])> {
+pub(crate) fn split(shape: &[usize]) -> Result<(usize, usize, &[usize])> {
     match shape {
         [batch, channels, spatial @ ..] if !spatial.is_empty() => Ok((*batch, *channels, spatial)),
         _ => Err(OpError::invalid(format!("expected [batch, channels, places...], got {shape:?}"))),
@@ -213,7 +213,7 @@ pub(super) fn split(shape: &[usize]) -> Result<(usize, usize, &[usize])> {
 }
 
 /// The shape of `batch` images of `channels` with the window's outputs along the last `axes` axes.
-pub(super) fn output_shape(
+pub(crate) fn output_shape(
     batch: usize,
     channels: usize,
     window: &Window,

@@ -1,6 +1,7 @@
 //! Rules that put one fused operator in the place of several, stage by stage: a stage's rules are applied
 //! until none matches any more before the next stage begins.
 
+mod integer;
 mod noop;
 
 use super::rewrite::{self, Rule};
@@ -10,6 +11,8 @@ use crate::{error::Result, graph::Graph};
 const STAGES: &[&[Rule]] = &[
     // Nodes that do nothing stand between the nodes of every pattern.
     &[noop::identity],
+    &[integer::to_float, integer::bias],
+    &[integer::pack],
 ];
 
 /// Runs every stage.

@@ -23,8 +23,9 @@ pub(crate) const OPS: &[OpDef] = &[
     OpDef::onnx("Div", 1, |n| legacy::check(n).and_then(|()| boxed(Arithmetic::Div))),
 ];
 
-#[derive(Clone, Copy, Debug)]
-enum Arithmetic {
+/// The operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arithmetic {
     Add,
     Sub,
     Mul,

@@ -1,6 +1,6 @@
 //! Operators of two inputs or more that broadcast, element by element.
 
-pub(super) mod arithmetic;
+pub(crate) mod arithmetic;
 pub(super) mod bits;
 pub(super) mod compare;
 mod legacy;

@@ -2,5 +2,5 @@
 
 pub(super) mod mini;
 mod number;
-pub(super) mod ops;
+pub(crate) mod ops;
 mod text;

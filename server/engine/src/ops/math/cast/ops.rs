@@ -16,10 +16,11 @@ use crate::{
 
 pub(crate) const OPS: &[OpDef] = &[OpDef::onnx("Cast", 6, cast), OpDef::onnx("CastLike", 15, cast_like)];
 
+/// `Cast`, or `CastLike`.
 #[derive(Debug)]
-struct Cast {
+pub(crate) struct Cast {
     /// The type; `None` is that of input 1.
-    to: Option<ElemType>,
+    pub(crate) to: Option<ElemType>,
     how: How,
 }
 

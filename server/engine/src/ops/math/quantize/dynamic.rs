@@ -1,5 +1,6 @@
 //! `DynamicQuantizeLinear`: f32 to u8 with the scale and zero point of the data's own range.
 
+use girandole_kernels::integer;
 use smallvec::smallvec;
 
 use crate::{
@@ -7,10 +8,7 @@ use crate::{
     graph::Fact,
     ops::{
         Facts, Inputs, Op, OpDef, Outputs, RunContext, boxed,
-        math::{
-            facts::{Takes, like_first},
-            parallel::map,
-        },
+        math::facts::{Takes, like_first},
     },
     value::{ElemType, Tensor, Value},
 };
@@ -29,28 +27,10 @@ impl Op for Dynamic {
 
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
         let input = inputs.tensor(0)?;
-        let (scale, zero) = range(&input.view::<f32>()?);
-        let quantized = map::<f32, u8>(input, |&x| ((x / scale).round_ties_even() + f32::from(zero)) as u8)?;
-        Ok(smallvec![quantized.into(), Tensor::scalar(scale)?.into(), Value::from(Tensor::scalar(zero)?)])
-    }
-}
-
-/// The scale and zero point that map the elements' range, widened to hold 0, to 0..=255.
-fn range(elements: &[f32]) -> (f32, u8) {
-    let (min, max) = elements.iter().fold((0f32, 0f32), |(min, max), &x| (min.min(x), max.max(x)));
-    // All zero: any scale does.
-    let scale = if max > min { (max - min) / 255.0 } else { 1.0 };
-    (scale, (-min / scale).clamp(0.0, 255.0).round_ties_even() as u8)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_range_holds_zero() {
-        assert_eq!(range(&[0.0, 255.0]), (1.0, 0));
-        assert_eq!(range(&[-255.0, -5.0]), (1.0, 255));
-        assert_eq!(range(&[]), (1.0, 0));
+        let elements = input.view::<f32>()?;
+        let range = integer::range(&elements);
+        let quantized = Tensor::from_vec(input.shape().clone(), integer::quantize(&elements, range))?;
+        let (scale, zero) = (Tensor::scalar(range.scale)?, Tensor::scalar(range.zero)?);
+        Ok(smallvec![quantized.into(), scale.into(), Value::from(zero)])
     }
 }

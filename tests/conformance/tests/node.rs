@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use girandole_conformance::{case, case_names, cases_folder, expected};
 
 /// What passed when the list was last written; the list may only shrink.
-const AT_LEAST: usize = 1_311;
+const AT_LEAST: usize = 1_319;
 
 #[test]
 fn every_case_ends_as_the_list_says() {

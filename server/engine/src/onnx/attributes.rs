@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{
     error::{OpError, Result},
-    value::Tensor,
+    graph::Fact,
+    value::{ElemType, Tensor},
 };
 
 /// A node of the file, for an operator to parse.
@@ -48,6 +49,25 @@ impl<'a> NodeDef<'a> {
     /// Whether output `i` is asked for.
     pub fn has_output(&self, i: usize) -> bool {
         self.proto.output.get(i).is_some_and(|name| !name.is_empty())
+    }
+
+    /// What is known of input `i` so far: contents where the model fixes them, else what it declares.
+    ///
+    /// # Errors
+    /// Where the value cannot be looked up.
+    pub fn input_fact(&self, i: usize) -> Result<Fact> {
+        match self.proto.input.get(i).filter(|name| !name.is_empty()) {
+            Some(name) => self.importer.fact(name),
+            None => Ok(Fact::default()),
+        }
+    }
+
+    /// The element type of input `i`, where it is known.
+    ///
+    /// # Errors
+    /// As [`Self::input_fact`].
+    pub fn input_elem(&self, i: usize) -> Result<Option<ElemType>> {
+        Ok(self.input_fact(i)?.elem)
     }
 
     /// Whether the attribute is given.

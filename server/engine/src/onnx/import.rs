@@ -21,7 +21,10 @@ use super::{
 use crate::{
     error::{OpError, Result},
     graph::{Fact, Graph, Node, ValueId, ValueInfo},
-    ops::{self, Domain},
+    ops::{
+        self, Domain,
+        function::{BODY_OPSET, Body, FunctionDef, Step},
+    },
     passes,
     plan::Plan,
     value::Value,
@@ -150,9 +153,53 @@ impl<'a> Importer<'a> {
                 proto.domain, proto.op_type
             ))
         })?;
+        if let Some(function) = ops::find_function(domain, &proto.op_type) {
+            return self.function(function, proto, &place(proto, index), declared);
+        }
         let opset = *self.context.opsets.get(&domain).ok_or_else(|| {
             OpError::invalid(format!("the model imports no operator set of domain {}", domain.name()))
         })?;
+        self.operator(domain, opset, proto, &place(proto, index), declared)
+    }
+
+    /// A node of a function, as the nodes of its body.
+    fn function(
+        &self,
+        function: &FunctionDef,
+        proto: &NodeProto,
+        place: &str,
+        declared: &HashMap<&str, &ValueInfoProto>,
+    ) -> Result<()> {
+        let node = NodeDef { proto, opset: BODY_OPSET, importer: self, captures: RefCell::default() };
+        let mut body = Body::new(proto);
+        (function.expand)(&node, &mut body)?;
+        for step in body.steps {
+            match step {
+                Step::Node(inner) => {
+                    let domain = Domain::parse(&inner.domain).unwrap_or(Domain::Onnx);
+                    let opset = if domain == Domain::Onnx { BODY_OPSET } else { domain.newest() };
+                    self.operator(domain, opset, &inner, place, declared)?;
+                }
+                Step::Own(op_type, op, inputs, output) => {
+                    let inputs =
+                        inputs.iter().map(|name| self.resolve_optional(name)).collect::<Result<_>>()?;
+                    let outputs = vec![Some(self.define(&output, Fact::default())?)];
+                    let node = Node { name: place.to_owned(), op_type, op, inputs, outputs };
+                    self.state.borrow_mut().graph.nodes.push(node);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn operator(
+        &self,
+        domain: Domain,
+        opset: u32,
+        proto: &NodeProto,
+        place: &str,
+        declared: &HashMap<&str, &ValueInfoProto>,
+    ) -> Result<()> {
         let def = ops::find(domain, &proto.op_type).filter(|def| def.since <= opset).ok_or_else(|| {
             let domain = domain.name();
             OpError::unsupported(format!(
@@ -172,7 +219,7 @@ impl<'a> Importer<'a> {
             inputs.push(Some(self.resolve(&name)?));
         }
         let outputs = proto.output.iter().map(|name| self.output(name, declared)).collect::<Result<_>>()?;
-        let node = Node { name: place(proto, index), op_type: def.name, op, inputs, outputs };
+        let node = Node { name: place.to_owned(), op_type: def.name, op, inputs, outputs };
         self.state.borrow_mut().graph.nodes.push(node);
         Ok(())
     }
@@ -220,6 +267,15 @@ impl<'a> Importer<'a> {
             ));
         }
         self.outer.map_or(Ok(None), |outer| outer.find(name))
+    }
+
+    /// What is known of the value of a name so far.
+    pub(super) fn fact(&self, name: &str) -> Result<Fact> {
+        Ok(match self.find(name)? {
+            Some(Found::Constant(value)) => Fact::of_constant(&value),
+            Some(Found::Outside(fact)) => fact,
+            None => Fact::default(),
+        })
     }
 
     fn define(&self, name: &str, fact: Fact) -> Result<ValueId> {

@@ -21,11 +21,13 @@ pub fn required_inputs(op_type: &str, opset: u32) -> usize {
         | "ScatterND"
         | "InstanceNormalization"
         | "GroupNormalization"
-        | "QLinearMatMul"
+        | "DynamicQuantizeMatMul"
         | "LSTM"
         | "GRU"
         | "RNN" => 3,
+        "QLinearMatMul" | "QLinearConv" => 8,
         "BatchNormalization" => 5,
+        "MatMulIntegerToFloat" => 4,
         "Add"
         | "Sub"
         | "Mul"

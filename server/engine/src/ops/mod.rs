@@ -7,10 +7,13 @@
 mod arity;
 mod context;
 pub(crate) mod control;
+pub mod function;
 pub(crate) mod fused;
 pub(crate) mod math;
+mod microsoft;
 pub(crate) mod ml;
 pub(crate) mod nn;
+pub(crate) mod quant;
 pub(crate) mod tensor;
 
 use std::{any::Any, fmt::Debug};
@@ -19,6 +22,8 @@ pub use arity::required_inputs;
 pub use context::{Facts, Inputs, Outputs, RunContext, one};
 
 use crate::{error::Result, graph::Fact, onnx::NodeDef};
+
+use function::FunctionDef;
 
 /// An operator with its attributes, ready to run.
 pub trait Op: Any + Debug + Send + Sync {
@@ -120,7 +125,21 @@ impl OpDef {
 
 /// Every operator, family by family.
 pub fn table() -> impl Iterator<Item = &'static OpDef> {
-    [math::OPS, tensor::OPS, nn::OPS, ml::OPS, control::OPS].into_iter().flatten().copied().flatten()
+    [math::OPS, tensor::OPS, nn::OPS, ml::OPS, control::OPS, quant::OPS, microsoft::OPS]
+        .into_iter()
+        .flatten()
+        .copied()
+        .flatten()
+}
+
+/// Every operator that is defined by others, family by family.
+pub fn functions() -> impl Iterator<Item = &'static FunctionDef> {
+    microsoft::FUNCTIONS.iter().copied().flatten()
+}
+
+/// The operator of this domain and name that is defined by others.
+pub fn find_function(domain: Domain, name: &str) -> Option<&'static FunctionDef> {
+    functions().find(|def| def.domain == domain && def.name == name)
 }
 
 /// The operator of this domain and name.

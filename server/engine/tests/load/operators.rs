@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write, path::Path};
 
-use girandole_engine::ops::{Domain, OpDef, table};
+use girandole_engine::ops::{Domain, functions, table};
 
 const HEAD: &str = "\
 # Operators
@@ -24,16 +24,21 @@ fn note(name: &str) -> &'static str {
 fn document() -> String {
     let mut text = HEAD.to_owned();
     for domain in [Domain::Onnx, Domain::Ml, Domain::Microsoft] {
-        let defs: BTreeMap<&str, &OpDef> =
-            table().filter(|def| def.domain == domain).map(|def| (def.name, def)).collect();
+        let operators = table().map(|def| (def.domain, def.name, def.since));
+        let functions = functions().map(|def| (def.domain, def.name, 1));
+        let defs: BTreeMap<&str, u32> = operators
+            .chain(functions)
+            .filter(|(of, ..)| *of == domain)
+            .map(|(_, name, since)| (name, since))
+            .collect();
         if defs.is_empty() {
             continue;
         }
         let (name, newest, count) = (domain.name(), domain.newest(), defs.len());
         writeln!(text, "\n## `{name}`, up to {newest}\n\n{count} operators.\n").unwrap();
         writeln!(text, "| operator | since | note |\n|---|---|---|").unwrap();
-        for def in defs.values() {
-            writeln!(text, "| {} | {} | {} |", def.name, def.since, note(def.name)).unwrap();
+        for (name, since) in defs {
+            writeln!(text, "| {name} | {since} | {} |", note(name)).unwrap();
         }
     }
     text
@@ -55,5 +60,8 @@ fn an_operator_stands_once_in_the_table() {
     for def in table() {
         assert!(seen.insert((def.domain, def.name)), "{} stands twice", def.name);
         assert!((1..=def.domain.newest()).contains(&def.since), "{} since {}", def.name, def.since);
+    }
+    for def in functions() {
+        assert!(seen.insert((def.domain, def.name)), "{} stands twice", def.name);
     }
 }

@@ -26,7 +26,7 @@ mod slice;
 mod split;
 mod squeeze;
 mod top_k;
-mod transpose;
+pub(crate) mod transpose;
 mod trilu;
 mod unique;
 

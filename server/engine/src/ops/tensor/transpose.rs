@@ -17,10 +17,11 @@ use super::{
 pub(super) const OPS: &[OpDef] =
     &[OpDef::onnx("Transpose", 1, |node| boxed(Transpose { order: node.ints("perm")? }))];
 
+/// `Transpose`.
 #[derive(Debug)]
-struct Transpose {
+pub(crate) struct Transpose {
     /// The input's dimension for each of the output's; `None` reverses them.
-    order: Option<Vec<i64>>,
+    pub(crate) order: Option<Vec<i64>>,
 }
 
 impl Transpose {
@@ -50,7 +51,7 @@ impl Op for Transpose {
 }
 
 /// `tensor` with its dimensions in `order`, which names each once.
-pub(super) fn permuted(tensor: &Tensor, order: &[usize]) -> Result<Tensor> {
+pub(crate) fn permuted(tensor: &Tensor, order: &[usize]) -> Result<Tensor> {
     let (dims, strides) = (tensor.shape(), strides(tensor.shape()));
     let shape: Vec<usize> = order.iter().map(|&i| dims[i]).collect();
     // Where only dimensions of size 1 move, the elements stay in order.

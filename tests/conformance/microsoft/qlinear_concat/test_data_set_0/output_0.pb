@@ -1,0 +1,1 @@
+J´z‘T„‰Tmrhs`X¨° š’V•­€¦o§¯o[N‘XwLqˆpe‹˜oc›Xˆ‡‰ab‹–Rª©|{dRlV–zN©¤\LšW©Ø–Ž§­¾P†n}x[}£‹O\Ë¯ÙÉ°^¿ŽÈUœJLE…F]Ù›Î˜VsrY°¤¹YDe”|†aÖv§W­ÆÊ¼\M€‰Ucµ‘aÑÑËryª‚LywÖ±V¬g£¼Ë¹©v—Úž±—eI­i¼{™c¬

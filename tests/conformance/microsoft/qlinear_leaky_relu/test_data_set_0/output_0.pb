@@ -1,0 +1,1 @@
+JHz‘t„‰twwvxvu¨° š’u•­€¦w§¯wut‘uxtwˆwv‹˜wv›uˆ‡‰vv‹–tª©|{vtwu–zt©¤utšu

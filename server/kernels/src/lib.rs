@@ -14,6 +14,6 @@ pub mod math;
 mod misfit;
 pub mod pool;
 mod simd;
+pub mod trees;
 
 pub use misfit::Misfit;
-pub mod trees;

@@ -5,8 +5,6 @@ use crate::{
     simd::Simd,
 };
 
-use super::tile::Tile;
-
 /// `activation(product + bias + residual)`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Epilogue<'a> {
@@ -40,34 +38,45 @@ impl Finish {
         Self { bias: pointer(epilogue.bias), residual: pointer(epilogue.residual), low, high, after }
     }
 
-    /// Adds the bias of `columns` columns from `column` on to a tile, and the residual that lies at `offset`
-    /// with `stride` between rows, and clips.
+    /// The same for one element: that of `column`, whose residual lies at `offset`.
     ///
     /// # Safety
     /// Bias and residual are null or readable there.
     #[inline(always)]
-    pub(super) unsafe fn apply<S: Simd, const VECTORS: usize, const ROWS: usize>(
+    pub(super) unsafe fn one(&self, sum: f32, column: usize, offset: usize) -> f32 {
+        // SAFETY: the caller's.
+        let read = |from: *const f32, i: usize| {
+            if from.is_null() { 0.0 } else { unsafe { *from.wrapping_add(i) } }
+        };
+        let sum = sum + read(self.bias, column) + read(self.residual, offset);
+        let low = if self.low > sum { self.low } else { sum };
+        if self.high < low { self.high } else { low }
+    }
+
+    /// Adds the bias from `column` on to a vector, of which `left` lanes count, and the residual at `offset`,
+    /// and clips.
+    ///
+    /// # Safety
+    /// Bias and residual are null or have `left` elements there.
+    #[inline(always)]
+    pub(super) unsafe fn apply<S: Simd>(
         &self,
         s: S,
-        tile: &mut Tile<S, VECTORS, ROWS>,
-        (column, columns): (usize, usize),
-        (offset, stride): (usize, usize),
-    ) {
-        let (low, high) = (s.splat(self.low), s.splat(self.high));
-        for j in 0..VECTORS {
-            let left = columns.saturating_sub(j * S::LANES);
-            let bias = self.bias.wrapping_add(column + j * S::LANES);
-            // SAFETY: the caller's; no more than the tile's columns are read.
-            let bias = if self.bias.is_null() { s.splat(0.0) } else { unsafe { s.load_part(bias, left) } };
-            for (i, row) in tile.iter_mut().enumerate() {
-                let mut sum = s.add(row[j], bias);
-                if !self.residual.is_null() {
-                    let residual = self.residual.wrapping_add(offset + i * stride + j * S::LANES);
-                    // SAFETY: as above.
-                    sum = s.add(sum, unsafe { s.load_part(residual, left) });
-                }
-                row[j] = clip(s, sum, low, high);
+        sum: S::V,
+        column: usize,
+        offset: usize,
+        left: usize,
+    ) -> S::V {
+        let mut sum = sum;
+        // SAFETY: the caller's.
+        unsafe {
+            if !self.bias.is_null() {
+                sum = s.add(sum, s.load_part(self.bias.wrapping_add(column), left));
+            }
+            if !self.residual.is_null() {
+                sum = s.add(sum, s.load_part(self.residual.wrapping_add(offset), left));
             }
         }
+        clip(s, sum, s.splat(self.low), s.splat(self.high))
     }
 }

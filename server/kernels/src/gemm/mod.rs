@@ -19,9 +19,11 @@
 //! ```
 
 mod epilogue;
+mod narrow;
 mod packed;
 mod rows;
 mod split;
+mod store;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -41,6 +43,7 @@ use crate::{
 };
 
 use epilogue::Finish;
+use narrow::Narrow;
 use split::Split;
 use sweep::Sweep;
 
@@ -114,6 +117,11 @@ fn multiply(
     pool::run(split.tasks(), &|task| {
         let (range, panels) = split.task(task);
         let (out, finish) = (base.at(0), Finish::new(epilogue));
-        dispatch(weights.isa(), Sweep { rows: *rows, weights, finish, out, stride, range, panels });
+        let sweep = Sweep { rows: *rows, weights, finish, out, stride, range, panels };
+        if weights.is_narrow() {
+            dispatch(weights.isa(), Narrow(sweep));
+        } else {
+            dispatch(weights.isa(), sweep);
+        }
     });
 }

@@ -1,9 +1,10 @@
 //! Weights laid out for the kernel, once, when a model loads.
 
+use super::narrow;
 use crate::{Misfit, isa::Isa, simd};
 
 /// The right side of products, `[k, n]`, as panels of columns: `[n / width][k][width]`, zero beyond n, from
-/// a cache line's beginning on.
+/// a cache line's beginning on. Few columns lie one after the other instead, `[n][k]`.
 #[derive(Debug)]
 pub struct Packed {
     data: Vec<f32>,
@@ -67,12 +68,17 @@ impl Packed {
             return Err(misfit);
         }
         let (k, n) = (weights.k, weights.n);
-        let (width, lanes) = panel_width(isa, n);
+        let (width, lanes) = if n <= narrow::COLUMNS { (n.max(1), 1) } else { panel_width(isa, n) };
         let len = n.div_ceil(width).checked_mul(k).and_then(|rows| rows.checked_mul(width));
         let len = len.ok_or(misfit)?;
         let mut data = vec![0.0; len.checked_add(LINE).ok_or(misfit)?];
         let start = data.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
-        pack(&mut data[start..start + len], weights, width);
+        let packed = &mut data[start..start + len];
+        if n <= narrow::COLUMNS {
+            turn(packed, weights);
+        } else {
+            pack(packed, weights, width);
+        }
         Ok(Self { data, start, k, n, width, lanes, isa })
     }
 
@@ -89,6 +95,11 @@ impl Packed {
     /// Bytes taken.
     pub const fn bytes(&self) -> usize {
         self.data.len() * size_of::<f32>()
+    }
+
+    /// Whether it lies column by column.
+    pub(super) const fn is_narrow(&self) -> bool {
+        self.n <= narrow::COLUMNS
     }
 
     pub(super) const fn isa(&self) -> Isa {
@@ -115,13 +126,28 @@ impl Packed {
     }
 }
 
+/// Column by column.
+fn turn(to: &mut [f32], weights: &Weights<'_>) {
+    for (j, to) in to.chunks_mut(weights.k.max(1)).enumerate() {
+        for (i, to) in to.iter_mut().enumerate() {
+            *to = weights.data[i * weights.row_stride + j * weights.column_stride];
+        }
+    }
+}
+
+/// Panel by panel.
 fn pack(to: &mut [f32], weights: &Weights<'_>, width: usize) {
     let (k, n) = (weights.k, weights.n);
     for (panel, to) in to.chunks_mut((k * width).max(1)).enumerate() {
         let columns = width.min(n - panel * width);
         for (i, to) in to.chunks_mut(width).enumerate() {
             let from = i * weights.row_stride + panel * width * weights.column_stride;
-            for (j, to) in to[..columns].iter_mut().enumerate() {
+            let to = &mut to[..columns];
+            if weights.column_stride == 1 {
+                to.copy_from_slice(&weights.data[from..from + columns]);
+                continue;
+            }
+            for (j, to) in to.iter_mut().enumerate() {
                 *to = weights.data[from + j * weights.column_stride];
             }
         }

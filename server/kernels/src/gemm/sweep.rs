@@ -3,17 +3,15 @@
 //! The block of a panel stays in the second-level cache while the rows pass it; while the first of them do,
 //! the next block is asked for. Rows are taken in chunks that stay in that cache while the panels pass.
 
-use std::ops::Range;
+use std::{mem::MaybeUninit, ops::Range};
 
-use crate::{
-    isa::Isa,
-    simd::{Kernel, Simd, Tiles},
-};
+use crate::simd::{Kernel, Simd, Tiles, dispatch};
 
 use super::{
     epilogue::Finish,
     packed::Packed,
     rows::Rows,
+    store::{Kept, Store},
     tile::{AHEAD, Tile, accumulate},
 };
 
@@ -156,31 +154,38 @@ impl Sweep<'_> {
         ahead: *const f32,
     ) {
         let column = panel * self.weights.width();
-        let columns = self.weights.width().min(self.weights.n() - column);
         let offset = row * self.stride + column;
-        let out = self.out.wrapping_add(offset);
         let mut tile: Tile<S, VECTORS, ROWS> = [[s.splat(0.0); VECTORS]; ROWS];
-        // SAFETY: see the caller; what is loaded of the result was stored by the block before.
+        let mut kept = Kept(MaybeUninit::uninit());
+        // SAFETY: see the caller; a tile is no larger than what is kept of it.
         unsafe {
-            if block.begin > 0 {
-                self.load(s, &mut tile, out, columns);
-            }
             self.depth(s, &mut tile, panel, block, row, ahead);
-            if block.last {
-                self.finish.apply(s, &mut tile, (column, columns), (offset, self.stride));
-            }
-            self.store(s, &tile, out, columns);
-            if let (true, Some(function)) = (block.last, self.finish.after) {
-                for i in 0..ROWS {
-                    let row = std::slice::from_raw_parts_mut(out.wrapping_add(i * self.stride), columns);
-                    function.apply(self.isa(), row);
-                }
+            for (i, sum) in tile.as_flattened().iter().enumerate() {
+                s.store(kept.0.as_mut_ptr().cast::<f32>().add(i * S::LANES), *sum);
             }
         }
-    }
-
-    fn isa(&self) -> Isa {
-        self.weights.isa()
+        let store = Store {
+            tile: &kept,
+            width: self.weights.width(),
+            rows: ROWS,
+            columns: self.weights.width().min(self.weights.n() - column),
+            finish: block.last.then_some(&self.finish),
+            first: block.begin == 0,
+            column,
+            out: self.out.wrapping_add(offset),
+            offset,
+            stride: self.stride,
+        };
+        // A call: the code of a store is the same for every shape of tiles.
+        dispatch(self.weights.isa(), store);
+        if let (true, Some(function)) = (block.last, self.finish.after) {
+            for i in 0..ROWS {
+                let at = store.out.wrapping_add(i * self.stride);
+                // SAFETY: the row's part of the result was just written.
+                let part = unsafe { std::slice::from_raw_parts_mut(at, store.columns) };
+                function.apply(self.weights.isa(), part);
+            }
+        }
     }
 
     /// # Safety
@@ -205,44 +210,6 @@ impl Sweep<'_> {
             }
             weights = weights.wrapping_add(block.part.len() * self.weights.width());
             ahead = ahead.wrapping_add(block.part.len() * AHEAD);
-        }
-    }
-
-    /// # Safety
-    /// `columns` elements of each row from `out` on are readable.
-    #[inline(always)]
-    unsafe fn load<S: Simd, const VECTORS: usize, const ROWS: usize>(
-        &self,
-        s: S,
-        tile: &mut Tile<S, VECTORS, ROWS>,
-        out: *const f32,
-        columns: usize,
-    ) {
-        for (i, row) in tile.iter_mut().enumerate() {
-            for (j, sum) in row.iter_mut().enumerate() {
-                let from = out.wrapping_add(i * self.stride + j * S::LANES);
-                // SAFETY: the caller's.
-                *sum = unsafe { s.load_part(from, columns.saturating_sub(j * S::LANES)) };
-            }
-        }
-    }
-
-    /// # Safety
-    /// `columns` elements of each row from `out` on are writable.
-    #[inline(always)]
-    unsafe fn store<S: Simd, const VECTORS: usize, const ROWS: usize>(
-        &self,
-        s: S,
-        tile: &Tile<S, VECTORS, ROWS>,
-        out: *mut f32,
-        columns: usize,
-    ) {
-        for (i, row) in tile.iter().enumerate() {
-            for (j, &sum) in row.iter().enumerate() {
-                let to = out.wrapping_add(i * self.stride + j * S::LANES);
-                // SAFETY: the caller's.
-                unsafe { s.store_part(to, columns.saturating_sub(j * S::LANES), sum) };
-            }
         }
     }
 }

@@ -62,6 +62,12 @@ impl OpError {
     }
 }
 
+impl From<girandole_kernels::Misfit> for OpError {
+    fn from(misfit: girandole_kernels::Misfit) -> Self {
+        Self::invalid(misfit.to_string())
+    }
+}
+
 impl From<Error> for OpError {
     fn from(error: Error) -> Self {
         Self::Placed(error)

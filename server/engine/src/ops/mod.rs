@@ -21,6 +21,8 @@ use std::{any::Any, fmt::Debug};
 pub use arity::required_inputs;
 pub use context::{Facts, Inputs, Outputs, RunContext, one};
 
+use girandole_kernels::math::Function;
+
 use crate::{error::Result, graph::Fact, onnx::NodeDef};
 
 use function::FunctionDef;
@@ -41,6 +43,17 @@ pub trait Op: Any + Debug + Send + Sync {
     /// # Errors
     /// `Invalid` where the data do not fit; never panics, whatever the data.
     fn eval(&self, inputs: Inputs, run: &RunContext) -> Result<Outputs>;
+
+    /// The function that it is of each f32 of its only input, where it does no more than that and a kernel
+    /// may do it beside other work.
+    fn function(&self) -> Option<Function> {
+        None
+    }
+
+    /// Bytes of the weights that it holds.
+    fn constant_bytes(&self) -> usize {
+        0
+    }
 
     /// Whether equal inputs give equal outputs, so that it may run once at load when they are constant.
     fn is_pure(&self) -> bool {

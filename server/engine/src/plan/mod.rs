@@ -7,7 +7,7 @@ use crate::{
     error::{OpError, Result},
     graph::{Graph, Node, ValueId, ValueInfo},
     ops::{Inputs, RunContext},
-    value::Value,
+    value::{Tensor, Value},
 };
 
 /// Where a step takes a value from.
@@ -98,9 +98,11 @@ impl Plan {
         &self.values[id.index()]
     }
 
-    /// Bytes that the constants take.
+    /// Bytes that the constants take, and the weights that operators hold.
     pub fn constant_bytes(&self) -> usize {
-        self.constants.iter().filter_map(|value| value.tensor().ok()).map(crate::value::Tensor::bytes).sum()
+        let constants = self.constants.iter().filter_map(|value| value.tensor().ok()).map(Tensor::bytes);
+        let held = self.nodes().map(|node| node.op.constant_bytes());
+        constants.chain(held).sum()
     }
 
     fn take(&self, source: Source, slots: &mut [Option<Value>]) -> Option<Value> {

@@ -1,3 +1,6 @@
 //! Operators of the engine's own, which no file names: passes put them in the place of several of ONNX's.
 //! They hold their weights packed for the kernels. One file each; their answers are those of the pattern
 //! that they stand for.
+
+pub(crate) mod activation;
+pub(crate) mod linear;

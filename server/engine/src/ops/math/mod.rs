@@ -4,17 +4,17 @@
 
 mod axes;
 pub(crate) mod binary;
-mod broadcast;
+pub(crate) mod broadcast;
 pub(crate) mod cast;
 mod cumulative;
 mod extremum;
-mod facts;
+pub(crate) mod facts;
 mod number;
 mod parallel;
 mod quantize;
 mod reduce;
 mod softmax;
-mod unary;
+pub(crate) mod unary;
 
 use super::OpDef;
 

@@ -23,12 +23,13 @@ use super::{
 
 pub(super) const OPS: &[OpDef] = &[OpDef::onnx("Gemm", 7, parse)];
 
+/// `Gemm`.
 #[derive(Debug)]
-struct Gemm {
-    alpha: f32,
-    beta: f32,
-    turn_a: bool,
-    turn_b: bool,
+pub(crate) struct Gemm {
+    pub(crate) alpha: f32,
+    pub(crate) beta: f32,
+    pub(crate) turn_a: bool,
+    pub(crate) turn_b: bool,
 }
 
 fn parse(node: &NodeDef<'_>) -> Result<Box<dyn Op>> {

@@ -26,8 +26,9 @@ use super::{
 
 pub(super) const OPS: &[OpDef] = &[OpDef::onnx("MatMul", 1, |_| boxed(MatMul))];
 
+/// `MatMul`.
 #[derive(Debug)]
-struct MatMul;
+pub(crate) struct MatMul;
 
 type Dims = SmallVec<[usize; 6]>;
 
@@ -69,7 +70,7 @@ impl Sizes {
 }
 
 /// The result's dimensions as far as they are known.
-pub(super) fn infer_shape(a: &SymShape, b: &SymShape) -> Option<SymShape> {
+pub(crate) fn infer_shape(a: &SymShape, b: &SymShape) -> Option<SymShape> {
     let rows = (a.len() > 1).then(|| a[a.len() - 2].clone());
     let cols = (b.len() > 1).then(|| b[b.len() - 1].clone());
     if a.is_empty() || b.is_empty() {

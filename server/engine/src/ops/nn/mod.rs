@@ -6,13 +6,13 @@ mod broadcast;
 pub(crate) mod conv;
 mod conv_transpose;
 mod dropout;
-mod gemm;
+pub(crate) mod gemm;
 mod global_pool;
 mod group_norm;
 mod layer_norm;
-mod matmul;
+pub(crate) mod matmul;
 mod max_pool;
-mod real;
+pub(crate) mod real;
 mod recurrent;
 pub(crate) mod window;
 

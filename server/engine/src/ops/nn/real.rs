@@ -99,12 +99,12 @@ pub(super) fn tensor<T: Real>(elem: ElemType, shape: &[usize], data: Vec<T>) -> 
 }
 
 /// A tensor's elements where they lie, with their strides; so a transposed operand needs no copy.
-pub(super) struct Strided<'a, T> {
+pub(crate) struct Strided<'a, T> {
     elements: Places<'a, T>,
     /// Distance between neighbours of each axis.
-    pub(super) strides: SmallVec<[usize; 6]>,
+    pub(crate) strides: SmallVec<[usize; 6]>,
     /// The place of the first element.
-    pub(super) start: usize,
+    pub(crate) start: usize,
 }
 
 enum Places<'a, T> {
@@ -117,7 +117,7 @@ impl<'a, T: Real + WithDType> Strided<'a, T> {
     ///
     /// # Errors
     /// `Unsupported` for another type.
-    pub(super) fn new(tensor: &'a Tensor) -> Result<Self> {
+    pub(crate) fn new(tensor: &'a Tensor) -> Result<Self> {
         if tensor.elem() == T::ELEM {
             let (storage, layout) = tensor.candle()?.storage_and_layout();
             if matches!(&*storage, Storage::Cpu(_)) {
@@ -130,7 +130,7 @@ impl<'a, T: Real + WithDType> Strided<'a, T> {
     }
 
     /// All elements of the storage.
-    pub(super) fn all(&self) -> &[T] {
+    pub(crate) fn all(&self) -> &[T] {
         match &self.elements {
             Places::Candle(storage) => match &**storage {
                 Storage::Cpu(host) => slice(host),

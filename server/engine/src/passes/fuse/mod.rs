@@ -1,8 +1,13 @@
 //! Rules that put one fused operator in the place of several, stage by stage: a stage's rules are applied
 //! until none matches any more before the next stage begins.
 
+mod activation;
+mod formula;
 mod integer;
+mod linear;
 mod noop;
+#[cfg(test)]
+mod tests;
 
 use super::rewrite::{self, Rule};
 use crate::{error::Result, graph::Graph};
@@ -13,6 +18,12 @@ const STAGES: &[&[Rule]] = &[
     &[noop::identity],
     &[integer::to_float, integer::bias],
     &[integer::pack],
+    // Activations before what they follow, so that it finds one node.
+    &[activation::clip, activation::hard_sigmoid, activation::gated],
+    &[linear::matmul, linear::gemm],
+    // A bias before what is added or applied after it.
+    &[linear::bias],
+    &[linear::residual, linear::activation],
 ];
 
 /// Runs every stage.

@@ -6,7 +6,7 @@ pub(super) mod compare;
 mod legacy;
 pub(super) mod logic;
 pub(super) mod modulo;
-pub(super) mod power;
+pub(crate) mod power;
 pub(super) mod prelu;
 pub(super) mod select;
 pub(super) mod variadic;

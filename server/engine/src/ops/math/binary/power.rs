@@ -19,8 +19,9 @@ use crate::{
 
 pub(crate) const OPS: &[OpDef] = &[OpDef::onnx("Pow", 1, |n| legacy::check(n).and_then(|()| boxed(Pow)))];
 
+/// `Pow`.
 #[derive(Debug)]
-struct Pow;
+pub(crate) struct Pow;
 
 impl Op for Pow {
     fn infer(&self, inputs: &Facts<'_>, _outputs: usize) -> Result<Vec<Fact>> {

@@ -20,9 +20,9 @@ pub(crate) const OPS: &[OpDef] = &[OpDef::onnx("Clip", 1, parse)];
 
 /// The bounds given by attributes; those given by inputs come first.
 #[derive(Debug)]
-struct Clip {
-    min: Option<f32>,
-    max: Option<f32>,
+pub(crate) struct Clip {
+    pub(crate) min: Option<f32>,
+    pub(crate) max: Option<f32>,
 }
 
 fn parse(node: &NodeDef<'_>) -> Result<Box<dyn Op>> {

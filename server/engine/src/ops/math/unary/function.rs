@@ -2,6 +2,8 @@
 
 use std::fmt::Debug;
 
+use girandole_kernels::{isa::Isa, math as kernel};
+
 use crate::{
     error::Result,
     graph::Fact,
@@ -14,13 +16,18 @@ use crate::{
         },
         one,
     },
-    value::{Tensor, dispatch},
+    value::{ElemType, Tensor, dispatch},
 };
 
 /// A function of a real number.
 pub(super) trait Function: Copy + Debug + Send + Sync + 'static {
     /// Its value at `x`.
     fn at<F: Float>(self, x: F) -> F;
+
+    /// The kernel that computes it for f32, where there is one.
+    fn kernel(self) -> Option<kernel::Function> {
+        None
+    }
 }
 
 /// The operator that applies a function to each element.
@@ -33,17 +40,35 @@ impl<F: Function> Op for Each<F> {
     }
 
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
-        one(apply(inputs.tensor(0)?, self.0)?)
+        let input = inputs.tensor(0)?;
+        match self.0.kernel() {
+            Some(function) if input.elem() == ElemType::F32 => one(apply_kernel(input, function)?),
+            _ => one(apply(input, self.0)?),
+        }
     }
+
+    fn function(&self) -> Option<kernel::Function> {
+        self.0.kernel()
+    }
+}
+
+/// A kernel's function of each f32.
+///
+/// # Errors
+/// `Invalid` for another type of element.
+pub(crate) fn apply_kernel(input: &Tensor, function: kernel::Function) -> Result<Tensor> {
+    let numbers = input.view::<f32>()?;
+    Tensor::from_vec(input.shape().clone(), function.map(Isa::current(), &numbers))
 }
 
 fn apply<F: Function>(input: &Tensor, function: F) -> Result<Tensor> {
     dispatch!(input.elem(), Float, T => map::<T, T>(input, |&x| T::narrow(function.at(x.widen()))))
 }
 
-/// Functions without attributes: `Name(since) |x| value`, each a type, and the table of all.
+/// Functions without attributes: `Name(since) |x| value`, each a type, and the table of all. A kernel that
+/// computes it for f32 comes after the version: `Name(since, kernel)`.
 macro_rules! functions {
-    ($($name:ident($since:literal) |$x:ident| $value:expr;)*) => {
+    ($($name:ident($since:literal $(, $kernel:expr)?) |$x:ident| $value:expr;)*) => {
         pub(crate) const OPS: &[$crate::ops::OpDef] = &[$(
             $crate::ops::OpDef::onnx(stringify!($name), $since, |_| {
                 $crate::ops::boxed($crate::ops::math::unary::function::Each($name))
@@ -58,6 +83,11 @@ macro_rules! functions {
                 fn at<F: $crate::ops::math::number::Float>(self, $x: F) -> F {
                     $value
                 }
+                $(
+                    fn kernel(self) -> Option<girandole_kernels::math::Function> {
+                        Some($kernel)
+                    }
+                )?
             }
         )*
     };

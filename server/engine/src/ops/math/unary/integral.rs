@@ -1,5 +1,8 @@
 //! Functions that integers have too: `Abs`, `Neg`, `Sign`, `Relu`, `Shrink`.
 
+use girandole_kernels::math::Function;
+
+use super::function::apply_kernel;
 use crate::{
     error::Result,
     graph::Fact,
@@ -12,7 +15,7 @@ use crate::{
         },
         one,
     },
-    value::{Tensor, dispatch},
+    value::{ElemType, Tensor, dispatch},
 };
 
 pub(crate) const OPS: &[OpDef] = &[
@@ -45,7 +48,14 @@ impl Op for Integral {
 
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
         let input = inputs.tensor(0)?;
+        if let (Some(function), ElemType::F32) = (self.function(), input.elem()) {
+            return one(apply_kernel(input, function)?);
+        }
         one(dispatch!(input.elem(), Number, T => self.apply::<T>(input))?)
+    }
+
+    fn function(&self) -> Option<Function> {
+        matches!(self, Self::Relu).then_some(Function::RELU)
     }
 }
 

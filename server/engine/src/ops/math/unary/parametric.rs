@@ -1,5 +1,7 @@
 //! Activations with attributes.
 
+use girandole_kernels::math as kernel;
+
 use super::function::{Each, Function};
 use crate::{
     error::{OpError, Result},
@@ -55,6 +57,10 @@ impl Function for LeakyRelu {
     fn at<F: Float>(self, x: F) -> F {
         if x < zero() { lit::<F>(self.alpha) * x } else { x }
     }
+
+    fn kernel(self) -> Option<kernel::Function> {
+        Some(kernel::Function::LeakyRelu { slope: self.alpha })
+    }
 }
 
 /// `Elu` and, scaled by gamma, `Selu`.
@@ -68,6 +74,10 @@ impl Function for Elu {
     fn at<F: Float>(self, x: F) -> F {
         let below = lit::<F>(self.alpha) * x.exp_m1();
         lit::<F>(self.gamma) * if x > zero() { x } else { below }
+    }
+
+    fn kernel(self) -> Option<kernel::Function> {
+        (self.gamma == 1.0).then_some(kernel::Function::Elu { scale: self.alpha })
     }
 }
 
@@ -93,6 +103,10 @@ impl Function for HardSigmoid {
     fn at<F: Float>(self, x: F) -> F {
         (lit::<F>(self.alpha) * x + lit(self.beta)).minimum(F::lit(1.0)).maximum(zero())
     }
+
+    fn kernel(self) -> Option<kernel::Function> {
+        Some(kernel::Function::HardSigmoid { slope: self.alpha, offset: self.beta })
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -115,6 +129,10 @@ impl Function for Swish {
     fn at<F: Float>(self, x: F) -> F {
         x * (lit::<F>(self.alpha) * x).sigmoid()
     }
+
+    fn kernel(self) -> Option<kernel::Function> {
+        Some(kernel::Function::Silu { scale: self.alpha })
+    }
 }
 
 /// With the error function.
@@ -124,6 +142,10 @@ struct Gelu;
 impl Function for Gelu {
     fn at<F: Float>(self, x: F) -> F {
         F::lit(0.5) * x * (F::lit(1.0) + (x * F::lit(std::f64::consts::FRAC_1_SQRT_2)).erf())
+    }
+
+    fn kernel(self) -> Option<kernel::Function> {
+        Some(kernel::Function::Gelu)
     }
 }
 
@@ -136,5 +158,9 @@ impl Function for GeluTanh {
         let scale = F::lit((2.0 / std::f64::consts::PI).sqrt());
         let inner = scale * (x + F::lit(0.044715) * x * x * x);
         F::lit(0.5) * x * (F::lit(1.0) + inner.tanh_fast())
+    }
+
+    fn kernel(self) -> Option<kernel::Function> {
+        Some(kernel::Function::GeluTanh)
     }
 }

@@ -25,7 +25,6 @@ pub(crate) enum Subject {
     Minilm,
 }
 
-const WITH: &str = "max_batch_size: 32\ndynamic_batching { }\n";
 const WITHOUT: &str = "max_batch_size: 32\n";
 
 impl Subject {
@@ -52,9 +51,15 @@ impl Subject {
 }
 
 /// Prints both ways for each number of clients, and how many times the requests batching answers.
-pub(crate) async fn run(options: &Options, subject: Subject, repository: Option<PathBuf>) -> Result {
+pub(crate) async fn run(
+    options: &Options,
+    subject: Subject,
+    delay_us: u64,
+    repository: Option<PathBuf>,
+) -> Result {
     let from = repository.unwrap_or_else(|| subject.repository().into()).join(subject.model());
-    let [with, without] = [configured(&from, subject, WITH)?, configured(&from, subject, WITHOUT)?];
+    let with = format!("{WITHOUT}dynamic_batching {{ max_queue_delay_microseconds: {delay_us} }}\n");
+    let [with, without] = [configured(&from, subject, &with)?, configured(&from, subject, WITHOUT)?];
     let workload = subject.workload()?;
     println!("| clients | batching | requests/s | p50 ms | p99 ms | server CPU µs a request |");
     println!("|---|---|---|---|---|---|");

@@ -38,6 +38,9 @@ enum Command {
         /// The model: churn or minilm
         #[arg(long, default_value = "churn")]
         model: batching::Subject,
+        /// Microseconds that a request may wait for company where batching is on
+        #[arg(long, default_value_t = 0)]
+        delay_us: u64,
         /// Where the model lies [default: model-repo, or target/real-models for minilm]
         #[arg(long)]
         repository: Option<PathBuf>,
@@ -71,7 +74,9 @@ impl Options {
 async fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Overhead(options) => overhead::run(&options).await,
-        Command::Batching { options, model, repository } => batching::run(&options, model, repository).await,
+        Command::Batching { options, model, delay_us, repository } => {
+            batching::run(&options, model, delay_us, repository).await
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

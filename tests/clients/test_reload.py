@@ -114,10 +114,13 @@ def test_fifty_reloads_under_load_fail_nobody(tmp_path):
             resident[reload] = server.resident_kib()
         assert not load.failures, load.failures[:5]
     assert set(load.versions) == set(range(1, RELOADS + 2))
-    early, late = (statistics.median(resident[i] for i in range(last - 4, last + 1)) for last in (7, RELOADS))
+    # One look at a busy process says little: threads hold buffers or do not. What is never given back shows in
+    # the least of the last ten.
+    early = statistics.median(resident[i] for i in range(1, 11))
+    late = min(resident[i] for i in range(RELOADS - 9, RELOADS + 1))
     growth = late / early - 1
-    print(f"{load.total()} requests, 0 failed; resident after reload 5: {early} KiB, "
-          f"after {RELOADS}: {late} KiB ({growth:+.1%}; medians of five)")
+    print(f"{load.total()} requests, 0 failed; resident in the first ten reloads: {early:.0f} KiB, "
+          f"at least in the last ten: {late} KiB ({growth:+.1%})")
     assert growth <= 0.05, resident
 
 

@@ -4,6 +4,7 @@ mod encode;
 mod features;
 mod labels;
 mod linear;
+mod maps;
 mod post;
 mod real;
 mod scale;
@@ -25,4 +26,5 @@ pub(super) const OPS: &[&[OpDef]] = &[
     features::OPS,
     encode::OPS,
     zipmap::OPS,
+    maps::OPS,
 ];

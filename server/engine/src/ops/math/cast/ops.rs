@@ -86,7 +86,7 @@ fn low_bits(mini: Mini, input: &Tensor) -> Result<Tensor> {
 }
 
 /// Between types wider than a byte, strings and booleans.
-fn plain(input: &Tensor, to: ElemType) -> Result<Tensor> {
+pub(crate) fn plain(input: &Tensor, to: ElemType) -> Result<Tensor> {
     match input.elem() {
         from if from == to => Ok(input.clone()),
         ElemType::String => of_text(input, to),

@@ -228,8 +228,14 @@ pub fn encode_power(value: f32, overflow: Overflow, rounding: Rounding) -> u8 {
     let half = bits >= 0x40_0000;
     let up = match rounding {
         Rounding::Down => false,
-        Rounding::Up => bits > 0,
         // Below the normal numbers the half itself is the type's least number.
+        Rounding::Up => {
+            if exponent > 0 {
+                bits > 0
+            } else {
+                bits > 0x40_0000
+            }
+        }
         Rounding::Nearest => half && (exponent > 0 || bits > 0x40_0000),
     };
     let last = exponent == 0xfe && overflow == Overflow::Saturate;

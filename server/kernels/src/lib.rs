@@ -5,6 +5,7 @@
 //! outside of them for no input; every SIMD path has a portable twin that the tests hold it to; the
 //! instruction set is chosen when the program runs, never when it is built.
 
+pub mod attention;
 pub mod buffer;
 pub mod elementwise;
 pub mod gemm;
@@ -12,7 +13,11 @@ pub mod integer;
 pub mod isa;
 pub mod math;
 mod misfit;
+pub mod norm;
+mod pieces;
 pub mod pool;
+pub mod recurrent;
+mod scratch;
 mod simd;
 pub mod trees;
 

@@ -27,7 +27,7 @@ mod store;
 mod sweep;
 #[cfg(test)]
 mod tests;
-mod tile;
+pub(crate) mod tile;
 
 use std::mem::MaybeUninit;
 

@@ -3,10 +3,10 @@
 use crate::simd::Simd;
 
 /// A tile: `ROWS` rows of `VECTORS` vectors.
-pub(super) type Tile<S, const VECTORS: usize, const ROWS: usize> = [[<S as Simd>::V; VECTORS]; ROWS];
+pub(crate) type Tile<S, const VECTORS: usize, const ROWS: usize> = [[<S as Simd>::V; VECTORS]; ROWS];
 
 /// The cache lines that each step asks for ahead of time.
-pub(super) const AHEAD: usize = 2 * 16;
+pub(crate) const AHEAD: usize = 2 * 16;
 
 /// `tile += rows x panel` over `depth` elements of each row; each step asks for [`AHEAD`] elements from
 /// `ahead` on, the weights that come next, which need not exist.
@@ -14,7 +14,7 @@ pub(super) const AHEAD: usize = 2 * 16;
 /// # Safety
 /// `depth` elements of each row and `depth` rows of the panel are readable.
 #[inline(always)]
-pub(super) unsafe fn accumulate<S: Simd, const VECTORS: usize, const ROWS: usize>(
+pub(crate) unsafe fn accumulate<S: Simd, const VECTORS: usize, const ROWS: usize>(
     s: S,
     tile: &mut Tile<S, VECTORS, ROWS>,
     rows: [*const f32; ROWS],

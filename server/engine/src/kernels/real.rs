@@ -20,9 +20,6 @@ pub(crate) trait Real: Element + Float + NumAssign + std::iter::Sum + std::fmt::
 
     /// The hyperbolic tangent, quickly.
     fn squash(self) -> Self;
-
-    /// The slice as it is, where this is `f32`.
-    fn of_f32s(values: &[f32]) -> Option<&[Self]>;
 }
 
 impl Real for f32 {
@@ -37,10 +34,6 @@ impl Real for f32 {
     fn squash(self) -> Self {
         squash::tanh(self)
     }
-
-    fn of_f32s(values: &[f32]) -> Option<&[Self]> {
-        Some(values)
-    }
 }
 
 impl Real for f64 {
@@ -54,10 +47,6 @@ impl Real for f64 {
 
     fn squash(self) -> Self {
         self.tanh()
-    }
-
-    fn of_f32s(_values: &[f32]) -> Option<&[Self]> {
-        None
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod builder;
 mod captures;
+mod fused;
 mod limits;
 mod maps;
 mod mutation;

@@ -7,7 +7,6 @@ use super::{
 };
 use crate::{
     gemm::tile::{Tile, accumulate},
-    scratch::with_scratch,
     simd::Simd,
 };
 
@@ -49,35 +48,32 @@ struct RowMask {
 
 /// Computes a task, scores in panels of `KV` registers, the product in tiles of `MR` rows by `VV` registers.
 #[inline(always)]
-pub(super) fn task<S: Simd, const KV: usize, const VV: usize, const MR: usize>(s: S, task: &Task<'_>) {
+pub(super) fn task<S: Simd, const KV: usize, const VV: usize, const MR: usize>(s: S, task: &mut Task<'_>) {
     let sizes = task.attention.sizes;
     let (key_panel, value_panel) = (KV * S::LANES, VV * S::LANES);
-    let keys = sizes.keys.next_multiple_of(key_panel);
-    let key_len = keys * sizes.depth;
-    let value_len = sizes.width.next_multiple_of(value_panel) * sizes.keys;
-    let value_len = value_len.next_multiple_of(16);
-    let key_len = key_len.next_multiple_of(16);
-    with_scratch(key_len + value_len + BLOCK * keys, |scratch| {
-        let start = scratch.as_mut_ptr();
-        let key_head = task.head / (sizes.heads / sizes.key_heads);
-        // SAFETY: the three parts lie side by side within the scratch; keys and values lie within their
-        // slices, as `checked_len` saw to.
-        unsafe {
-            let (key_part, value_part) = (start, start.add(key_len));
-            let (key, value) = (task.attention.key, task.attention.value);
-            let start = key.at(task.batch, key_head);
-            let head = Head { start, stride: key.row, rows: sizes.keys, columns: sizes.depth };
-            pack::transposed(head, key_panel, key_part);
-            let start = value.at(task.batch, key_head);
-            let head = Head { start, stride: value.row, rows: sizes.keys, columns: sizes.width };
-            pack::straight(s, head, value_panel, value_part);
-            let scores = value_part.add(value_len);
-            for first in task.rows.clone().step_by(BLOCK) {
-                let block = Block::new(task, first, (key_part, value_part, scores), keys);
-                block.compute::<S, KV, VV, MR>(s, BLOCK.min(task.rows.end - first));
-            }
+    let [key_len, value_len, _] = task.attention.scratch();
+    let key_head = task.head / (sizes.heads / sizes.key_heads);
+    let start = task.scratch.as_mut_ptr();
+    // SAFETY: the three parts lie side by side within the scratch, whose panels are as wide as any; keys and
+    // values lie within their slices, as `checked_len` saw to.
+    unsafe {
+        let (key_part, value_part) = (start, start.add(key_len));
+        let scores = value_part.add(value_len);
+        let (key, value) = (task.attention.key, task.attention.value);
+        let start = key.at(task.batch, key_head);
+        let head = Head { start, stride: key.row, rows: sizes.keys, columns: sizes.depth };
+        pack::transposed(head, key_panel, key_part);
+        let start = value.at(task.batch, key_head);
+        let head = Head { start, stride: value.row, rows: sizes.keys, columns: sizes.width };
+        pack::straight(s, head, value_panel, value_part);
+        let stride = sizes.keys.next_multiple_of(key_panel);
+        let mut first = task.rows.start;
+        while first < task.rows.end {
+            let block = Block::new(task, first, (key_part, value_part, scores), stride);
+            block.compute::<S, KV, VV, MR>(s, BLOCK.min(task.rows.end - first));
+            first += BLOCK;
         }
-    });
+    }
 }
 
 impl Block {

@@ -16,6 +16,7 @@ use crate::{
     buffer::{Shared, filled},
     isa::Isa,
     pool,
+    scratch::with_scratch,
     simd::{Kernel, Simd, dispatch},
 };
 
@@ -91,6 +92,8 @@ pub struct Attention<'a> {
     pub order: Order,
 }
 
+/// Columns of the widest panels.
+const PANEL: usize = 64;
 /// Rows of queries in a block.
 const BLOCK: usize = 12;
 /// The least rows of queries that are worth packing a head's keys and values for.
@@ -121,12 +124,22 @@ impl Attention<'_> {
                 pool::run(batch * heads * parts, &|i| {
                     let (pair, first) = (i / parts, i % parts * rows);
                     let rows = first..queries.min(first + rows);
-                    let task = Task { attention: self, batch: pair / heads, head: pair % heads, rows, out };
-                    dispatch(isa, task);
+                    let (batch, head) = (pair / heads, pair % heads);
+                    // Taken out here: a closure around the kernel would not be compiled for `isa`.
+                    with_scratch(self.scratch().iter().sum(), |scratch| {
+                        dispatch(isa, Task { attention: self, batch, head, rows, scratch, out });
+                    });
                 });
             })
         };
         Ok(out)
+    }
+
+    /// Elements that a task needs for keys, values and scores, in panels as wide as any.
+    fn scratch(&self) -> [usize; 3] {
+        let Sizes { keys, depth, width, .. } = self.sizes;
+        let padded = keys.next_multiple_of(PANEL);
+        [padded * depth, width.next_multiple_of(PANEL) * padded, BLOCK * padded]
     }
 
     /// Tasks that each head is cut into: enough for all threads, few enough that packing does not dominate.
@@ -143,7 +156,7 @@ impl Attention<'_> {
         let len = product(&[batch, heads, queries, width]).ok_or(Misfit("the answer"))?;
         // What a thread's scratch takes must be countable too.
         let scratch = depth.checked_add(width).and_then(|columns| columns.checked_add(BLOCK));
-        scratch.and_then(|columns| product(&[keys, columns, 256])).ok_or(Misfit("a head"))?;
+        scratch.and_then(|columns| product(&[keys, columns, 128 * PANEL])).ok_or(Misfit("a head"))?;
         if len == 0 {
             return Ok(0);
         }
@@ -207,6 +220,8 @@ struct Task<'a> {
     batch: usize,
     head: usize,
     rows: Range<usize>,
+    /// For keys, values and scores, as [`Attention::scratch`] has it.
+    scratch: &'a mut [f32],
     out: Shared<f32>,
 }
 
@@ -214,16 +229,16 @@ impl Kernel for Task<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn call<S: Simd>(self, s: S) {
+    fn call<S: Simd>(mut self, s: S) {
         // Tiles of rows by registers that fill the register file: 32 with 16 lanes, else 16.
         if S::LANES == 16 {
             if self.attention.sizes.width <= 2 * S::LANES {
-                block::task::<S, 4, 2, 12>(s, &self);
+                block::task::<S, 4, 2, 12>(s, &mut self);
             } else {
-                block::task::<S, 4, 4, 6>(s, &self);
+                block::task::<S, 4, 4, 6>(s, &mut self);
             }
         } else {
-            block::task::<S, 2, 2, 4>(s, &self);
+            block::task::<S, 2, 2, 4>(s, &mut self);
         }
     }
 }

@@ -3,4 +3,6 @@
 //! that they stand for.
 
 pub(crate) mod activation;
+pub(crate) mod attention;
 pub(crate) mod linear;
+pub(crate) mod recurrent;

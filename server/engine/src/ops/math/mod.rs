@@ -13,7 +13,7 @@ mod number;
 mod parallel;
 mod quantize;
 mod reduce;
-mod softmax;
+pub(crate) mod softmax;
 pub(crate) mod unary;
 
 use super::OpDef;

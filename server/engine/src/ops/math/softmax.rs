@@ -1,6 +1,8 @@
 //! `Softmax`, `LogSoftmax`, `Hardmax`: before opset 13 over all dimensions from `axis` on, flattened; since
 //! then over one.
 
+use girandole_kernels::{elementwise, isa::Isa};
+
 use crate::{
     error::Result,
     graph::Fact,
@@ -15,7 +17,7 @@ use crate::{
         },
         one,
     },
-    value::{Tensor, dispatch},
+    value::{ElemType, Tensor, dispatch},
 };
 
 pub(crate) const OPS: &[OpDef] = &[
@@ -31,8 +33,9 @@ enum Kind {
     Hardmax,
 }
 
+/// `Softmax` and its like.
 #[derive(Debug)]
-struct Softmax {
+pub(crate) struct Softmax {
     kind: Kind,
     axis: i64,
     /// Whether the dimensions after the axis belong to it.
@@ -52,11 +55,19 @@ impl Op for Softmax {
 
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
         let input = inputs.tensor(0)?;
+        if let Some(out) = self.rows(input)? {
+            return one(out);
+        }
         one(dispatch!(input.elem(), Float, T => self.apply::<T>(input))?)
     }
 }
 
 impl Softmax {
+    /// Whether it is `Softmax` proper of the last axis of a tensor of `rank`.
+    pub(crate) fn is_last_axis(&self, rank: usize) -> bool {
+        matches!(self.kind, Kind::Softmax) && index(self.axis, rank).is_ok_and(|axis| axis + 1 == rank)
+    }
+
     /// Elements along the axis, and between neighbours on it.
     fn extent(&self, shape: &[usize]) -> Result<(usize, usize)> {
         if self.flatten {
@@ -69,6 +80,21 @@ impl Softmax {
         }
         let axis = index(self.axis, shape.len())?;
         Ok((shape[axis], shape[axis + 1..].iter().product()))
+    }
+
+    /// By the kernel, where rows of `f32` lie side by side.
+    fn rows(&self, input: &Tensor) -> Result<Option<Tensor>> {
+        let (len, step) = self.extent(input.shape())?;
+        if input.elem() != ElemType::F32 || step != 1 || len == 0 {
+            return Ok(None);
+        }
+        let elements = input.view::<f32>()?;
+        let out = match self.kind {
+            Kind::Softmax => elementwise::softmax(Isa::current(), &elements, len)?,
+            Kind::LogSoftmax => elementwise::log_softmax(Isa::current(), &elements, len)?,
+            Kind::Hardmax => return Ok(None),
+        };
+        Tensor::from_vec(input.shape().clone(), out).map(Some)
     }
 
     fn apply<T: Real>(&self, input: &Tensor) -> Result<Tensor> {

@@ -1,6 +1,7 @@
 //! `LayerNormalization` (since opset 17) and `RMSNormalization` (since 23): rows are the axes from `axis` on.
 //! Computed in f32 at least, whatever `stash_type` says; scale and bias may be broadcast.
 
+use girandole_kernels::norm::{Norm, To};
 use smallvec::smallvec;
 
 use crate::{
@@ -35,6 +36,8 @@ struct LayerNorm {
     epsilon: f32,
     /// The type of the statistics that are handed out.
     statistics: ElemType,
+    /// Whether the statistics are asked for.
+    hands_out: bool,
 }
 
 fn parse(node: &NodeDef<'_>, kind: Kind) -> Result<Box<dyn Op>> {
@@ -44,6 +47,7 @@ fn parse(node: &NodeDef<'_>, kind: Kind) -> Result<Box<dyn Op>> {
         axis: node.int_or("axis", -1)?,
         epsilon: node.float_or("epsilon", 1e-5)?,
         statistics: ElemType::from_onnx(stash)?,
+        hands_out: node.has_output(1) || node.has_output(2),
     })
 }
 
@@ -85,6 +89,26 @@ impl LayerNorm {
             Ok(())
         })?;
         Ok(Rows { out, means, factors })
+    }
+
+    /// By the kernel, where rows of `f32` have parameters of their own length and no statistics are asked for.
+    fn fast(&self, input: &Tensor, scale: &Tensor, bias: Option<&Tensor>) -> Result<Option<Tensor>> {
+        let axis = axis_of(self.axis, input.rank())?;
+        let row = &input.shape()[axis..];
+        let fits = |tensor: &Tensor| tensor.elem() == ElemType::F32 && tensor.shape()[..] == *row;
+        let plain = input.elem() == ElemType::F32 && !input.is_empty() && !self.hands_out;
+        if !plain || !fits(scale) || !bias.is_none_or(fits) {
+            return Ok(None);
+        }
+        let bias = bias.map(Tensor::view::<f32>).transpose()?;
+        let norm = Norm {
+            to: if self.kind == Kind::Layer { To::Moments } else { To::MeanSquare },
+            epsilon: self.epsilon,
+            scale: &scale.view::<f32>()?,
+            shift: bias.as_deref(),
+        };
+        let out = norm.apply(&input.view::<f32>()?)?;
+        Tensor::from_vec(input.shape().clone(), out).map(Some)
     }
 
     fn run<T: Real>(&self, input: &Tensor, scale: &Tensor, bias: Option<&Tensor>) -> Result<Outputs> {
@@ -146,6 +170,9 @@ impl Op for LayerNorm {
 
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
         let (input, scale, bias) = (inputs.tensor(0)?, inputs.tensor(1)?, inputs.opt_tensor(2)?);
+        if let Some(out) = self.fast(input, scale, bias)? {
+            return Ok(smallvec![Value::Tensor(out)]);
+        }
         real!(input.elem(), T => self.run::<T>(input, scale, bias))
     }
 }

@@ -9,11 +9,11 @@ mod dropout;
 pub(crate) mod gemm;
 mod global_pool;
 mod group_norm;
-mod layer_norm;
+pub(crate) mod layer_norm;
 pub(crate) mod matmul;
 mod max_pool;
 pub(crate) mod real;
-mod recurrent;
+pub(crate) mod recurrent;
 pub(crate) mod window;
 
 use super::OpDef;

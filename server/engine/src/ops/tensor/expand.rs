@@ -15,8 +15,9 @@ use super::{
 pub(super) const OPS: &[OpDef] =
     &[OpDef::onnx("Expand", 8, |_| boxed(Expand)), OpDef::onnx("Tile", 6, |_| boxed(Tile))];
 
+/// `Expand`.
 #[derive(Debug)]
-struct Expand;
+pub(crate) struct Expand;
 
 impl Op for Expand {
     fn infer(&self, inputs: &Facts<'_>, _outputs: usize) -> Result<Vec<Fact>> {

@@ -15,9 +15,10 @@ use super::{
 pub(super) const OPS: &[OpDef] =
     &[OpDef::onnx("Gather", 1, |node| boxed(Gather { axis: node.int_or("axis", 0)? }))];
 
+/// `Gather`.
 #[derive(Debug)]
-struct Gather {
-    axis: i64,
+pub(crate) struct Gather {
+    pub(crate) axis: i64,
 }
 
 impl Gather {

@@ -22,8 +22,9 @@ pub(super) const OPS: &[OpDef] = &[
     OpDef::onnx("Flatten", 1, |node| boxed(Flatten { axis: node.int_or("axis", 1)? })),
 ];
 
+/// `Reshape`.
 #[derive(Debug)]
-struct Reshape {
+pub(crate) struct Reshape {
     shape: IntList,
     /// Whether 0 means a dimension of size 0 and not that of the input.
     allow_zero: bool,
@@ -67,7 +68,9 @@ impl Reshape {
             Target::Free => SymDim::Unknown,
         };
         let mut dims: SymShape = target.iter().enumerate().map(given).collect();
-        let free = target.iter().position(|target| matches!(target, Target::Free));
+        // One dimension that is unknown, whether by -1 or else, takes what the others leave.
+        let mut unknown = dims.iter().enumerate().filter(|(_, dim)| **dim == SymDim::Unknown).map(|(i, _)| i);
+        let free = unknown.next().filter(|_| unknown.next().is_none());
         if let (Some(free), Some(input)) = (free, input) {
             let rest = dims.iter().enumerate().filter(|&(i, _)| i != free).map(|(_, dim)| dim);
             dims[free] = quotient(input.iter(), rest);
@@ -145,8 +148,9 @@ impl<'a> Product<'a> {
     }
 }
 
+/// `Flatten`.
 #[derive(Debug)]
-struct Flatten {
+pub(crate) struct Flatten {
     axis: i64,
 }
 

@@ -23,8 +23,9 @@ fn axes(node: &NodeDef<'_>) -> Result<IntList> {
     IntList::parse(node, "axes", 1, 13)
 }
 
+/// `Squeeze`.
 #[derive(Debug)]
-struct Squeeze(IntList);
+pub(crate) struct Squeeze(IntList);
 
 /// `shape` without the dimensions `axes`, or without those that `is_one` where none are named.
 fn squeezed<D: Clone>(shape: &[D], axes: Option<&[i64]>, is_one: impl Fn(&D) -> bool) -> Result<Vec<D>> {
@@ -61,8 +62,9 @@ impl Op for Squeeze {
     }
 }
 
+/// `Unsqueeze`.
 #[derive(Debug)]
-struct Unsqueeze(IntList);
+pub(crate) struct Unsqueeze(IntList);
 
 fn unsqueezed<D: Clone>(shape: &[D], axes: &[i64], one: D) -> Result<Vec<D>> {
     let rank = shape.len() + axes.len();

@@ -25,7 +25,16 @@ pub(crate) struct Transpose {
 }
 
 impl Transpose {
-    fn order(&self, rank: usize) -> Result<Vec<usize>> {
+    /// A transpose by an order that names each dimension once.
+    pub(crate) fn new(order: impl IntoIterator<Item = usize>) -> Self {
+        Self { order: Some(order.into_iter().map(|axis| axis as i64).collect()) }
+    }
+
+    /// The input's dimension for each of the output's.
+    ///
+    /// # Errors
+    /// `Invalid` where the order does not name `rank` dimensions.
+    pub(crate) fn order(&self, rank: usize) -> Result<Vec<usize>> {
         let Some(order) = &self.order else { return Ok((0..rank).rev().collect()) };
         if order.len() != rank {
             return Err(OpError::invalid(format!(

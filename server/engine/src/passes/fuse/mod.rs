@@ -2,10 +2,14 @@
 //! until none matches any more before the next stage begins.
 
 mod activation;
+mod attention;
+mod expand;
 mod formula;
 mod integer;
 mod linear;
+mod movement;
 mod noop;
+mod recurrent;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +22,8 @@ const STAGES: &[&[Rule]] = &[
     &[noop::identity],
     &[integer::to_float, integer::bias],
     &[integer::pack],
+    &[movement::select_first, expand::later, expand::never, recurrent::pack],
+    &[attention::attention, attention::rows_first],
     // Activations before what they follow, so that it finds one node.
     &[activation::clip, activation::hard_sigmoid, activation::gated],
     &[linear::matmul, linear::gemm],

@@ -8,5 +8,5 @@ pub(super) mod logic;
 pub(super) mod modulo;
 pub(crate) mod power;
 pub(super) mod prelu;
-pub(super) mod select;
+pub(crate) mod select;
 pub(super) mod variadic;

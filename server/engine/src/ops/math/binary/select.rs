@@ -16,8 +16,9 @@ use crate::{
 
 pub(crate) const OPS: &[OpDef] = &[OpDef::onnx("Where", 9, |_| boxed(Where))];
 
-#[derive(Debug)]
-struct Where;
+/// `Where`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Where;
 
 impl Op for Where {
     fn infer(&self, inputs: &Facts<'_>, _outputs: usize) -> Result<Vec<Fact>> {

@@ -17,7 +17,7 @@ use crate::{
 pub(crate) const OPS: &[OpDef] = &[OpDef::onnx("Cast", 6, cast), OpDef::onnx("CastLike", 15, cast_like)];
 
 /// `Cast`, or `CastLike`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Cast {
     /// The type; `None` is that of input 1.
     pub(crate) to: Option<ElemType>,

@@ -10,8 +10,6 @@ mod direction;
 #[cfg(test)]
 mod tests;
 
-use std::sync::OnceLock;
-
 use crate::{
     error::{OpError, Result},
     graph::{Fact, SymDim},
@@ -72,16 +70,27 @@ enum Course {
     Both,
 }
 
+/// `LSTM`, `GRU` or `RNN`.
 #[derive(Debug)]
-struct Recurrent {
+pub(crate) struct Recurrent {
     kind: Kind,
     course: Course,
     activations: Vec<Activation>,
     clip: Option<f32>,
     hidden: Option<i64>,
     batch_first: bool,
-    /// Constant f32 R as `[directions, hidden, gates x hidden]`, which products read twice as fast.
-    packed: OnceLock<Vec<f32>>,
+}
+
+/// A recurrence of usual cells, which may be packed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Usual {
+    pub(crate) cell: girandole_kernels::recurrent::Cell,
+    pub(crate) directions: usize,
+    /// Whether the only direction goes backwards.
+    pub(crate) reverse: bool,
+    pub(crate) batch_first: bool,
+    /// `hidden_size`, where it is given.
+    pub(crate) hidden: Option<i64>,
 }
 
 /// The sizes of a recurrence.
@@ -110,11 +119,32 @@ fn parse(node: &NodeDef<'_>, kind: Kind) -> Result<Box<dyn Op>> {
         clip: node.float("clip")?.filter(|clip| *clip > 0.0),
         hidden: node.int("hidden_size")?,
         batch_first: node.flag("layout", false)?,
-        packed: OnceLock::new(),
     })
 }
 
 impl Recurrent {
+    /// What it is, where all that it asks for is usual: the default activations, no clip.
+    pub(crate) fn usual(&self) -> Option<Usual> {
+        use girandole_kernels::recurrent::Cell;
+        let (cell, activations) = match self.kind {
+            Kind::Lstm { input_forget: false } => {
+                (Cell::Lstm, &[Activation::Sigmoid, Activation::Tanh, Activation::Tanh][..])
+            }
+            Kind::Gru { linear_before_reset: true } => {
+                (Cell::Gru, &[Activation::Sigmoid, Activation::Tanh][..])
+            }
+            _ => return None,
+        };
+        let usual = self.clip.is_none() && self.activations == activations.repeat(self.directions());
+        usual.then_some(Usual {
+            cell,
+            directions: self.directions(),
+            reverse: self.course == Course::Reverse,
+            batch_first: self.batch_first,
+            hidden: self.hidden,
+        })
+    }
+
     const fn directions(&self) -> usize {
         if matches!(self.course, Course::Both) { 2 } else { 1 }
     }
@@ -146,7 +176,7 @@ impl Recurrent {
         let parameters = Parameters::<T>::new(inputs, sizes)?;
         let mut results = Results::new(sizes, self.batch_first)?;
         for number in 0..sizes.directions {
-            let weights = self.weights(&parameters, sizes, number)?;
+            let weights = weights(&parameters, sizes, number)?;
             let wide = self.activations.len() / sizes.directions;
             let cell = Cell {
                 kind: self.kind,
@@ -171,27 +201,19 @@ impl Recurrent {
         }
         results.into_outputs(elem, matches!(self.kind, Kind::Lstm { .. }))
     }
+}
 
-    fn weights<'a, T: Real>(
-        &'a self,
-        parameters: &'a Parameters<'a, T>,
-        sizes: Sizes,
-        number: usize,
-    ) -> Result<Weights<'a, T>> {
-        let wide = sizes.gates * sizes.hidden;
-        let short = || OpError::invalid("W is shorter than its shape");
-        let input = part(Some(&*parameters.input), number, wide * sizes.input).ok_or_else(short)?;
-        let each = wide * sizes.hidden;
-        let packed = self.packed.get().filter(|packed| packed.len() == each * sizes.directions);
-        let recurrent = match packed.and_then(|packed| T::of_f32s(packed)) {
-            Some(packed) => Mat::new(packed, number * each, Layout::dense(sizes.hidden, wide))?,
-            None => {
-                let layout = Layout::dense(wide, sizes.hidden).transposed();
-                Mat::new(&parameters.recurrent, number * each, layout)?
-            }
-        };
-        Ok(Weights { input, recurrent, bias: part(parameters.bias.as_deref(), number, 2 * wide) })
-    }
+fn weights<'a, T: Real>(
+    parameters: &'a Parameters<'a, T>,
+    sizes: Sizes,
+    number: usize,
+) -> Result<Weights<'a, T>> {
+    let wide = sizes.gates * sizes.hidden;
+    let short = || OpError::invalid("W is shorter than its shape");
+    let input = part(Some(&*parameters.input), number, wide * sizes.input).ok_or_else(short)?;
+    let layout = Layout::dense(wide, sizes.hidden).transposed();
+    let recurrent = Mat::new(&parameters.recurrent, number * wide * sizes.hidden, layout)?;
+    Ok(Weights { input, recurrent, bias: part(parameters.bias.as_deref(), number, 2 * wide) })
 }
 
 fn part<T>(all: Option<&[T]>, number: usize, len: usize) -> Option<&[T]> {
@@ -312,23 +334,8 @@ impl<T: Real> Results<T> {
     }
 }
 
-/// R of every direction, transposed.
-fn pack(recurrent: &Tensor) -> Option<Vec<f32>> {
-    let [_, wide, hidden] = recurrent.shape()[..] else { return None };
-    let all = recurrent.view::<f32>().ok()?;
-    let each = (wide * hidden).max(1);
-    let turned = |own: &[f32]| -> Vec<f32> {
-        (0..own.len()).filter_map(|i| own.get(i % wide * hidden + i / wide).copied()).collect()
-    };
-    Some(all.chunks_exact(each).flat_map(turned).collect())
-}
-
 impl Op for Recurrent {
     fn infer(&self, inputs: &Facts<'_>, outputs: usize) -> Result<Vec<Fact>> {
-        if let Some(packed) = inputs.get(2).and_then(Fact::constant_tensor).and_then(pack) {
-            // Set once: the node's R never changes.
-            let _ = self.packed.set(packed);
-        }
         let directions = SymDim::Known(self.directions());
         let hidden = inputs.shape(2).and_then(|shape| shape.get(2)).cloned().unwrap_or(SymDim::Unknown);
         let (first, second) = match inputs.shape(0).map(Vec::as_slice) {

@@ -1,4 +1,4 @@
-//! What the official cases leave out: both directions with lengths, packed weights, batch first.
+//! What the official cases leave out: both directions with lengths, batch first.
 
 use super::*;
 
@@ -14,15 +14,7 @@ fn op(kind: Kind, course: Course, batch_first: bool) -> Recurrent {
         Kind::Plain => &[Activation::Tanh],
     };
     let directions = if course == Course::Both { 2 } else { 1 };
-    Recurrent {
-        kind,
-        course,
-        activations: one.repeat(directions),
-        clip: None,
-        hidden: Some(3),
-        batch_first,
-        packed: OnceLock::new(),
-    }
+    Recurrent { kind, course, activations: one.repeat(directions), clip: None, hidden: Some(3), batch_first }
 }
 
 fn values(shape: &[usize], seed: usize) -> Tensor {
@@ -59,19 +51,6 @@ const KINDS: [Kind; 4] = [
 fn assert_close(a: &[f32], b: &[f32]) {
     assert_eq!(a.len(), b.len());
     assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5), "{a:?} {b:?}");
-}
-
-#[test]
-fn packed_weights_give_the_same() {
-    for kind in KINDS {
-        let (plain, packed) = (op(kind, Course::Both, false), op(kind, Course::Both, false));
-        let given = inputs(&plain, values(&[STEPS, BATCH, INPUT], 4), None);
-        let recurrent = given[2].as_ref().unwrap().tensor().unwrap().clone();
-        packed.packed.set(pack(&recurrent).unwrap()).unwrap();
-        for (a, b) in run(&plain, given.clone()).iter().zip(run(&packed, given)) {
-            assert_close(a, &b);
-        }
-    }
 }
 
 #[test]

@@ -1,0 +1,216 @@
+//! Where the elements of a value lie in the value that it was reshaped and transposed from.
+//!
+//! A value's axes are groups of atoms, parts of axes of its origin. A transpose moves groups, a reshape cuts
+//! the same row of atoms into other groups; so a head of a projection, and however an exporter turns it, is
+//! found where the projection left it.
+
+use std::collections::VecDeque;
+
+use crate::{
+    graph::{Node, SymDim, ValueId},
+    ops::{
+        math::binary::arithmetic::Arithmetic,
+        tensor::{
+            reshape::{Flatten, Reshape},
+            squeeze::{Squeeze, Unsqueeze},
+            transpose::Transpose,
+        },
+    },
+    passes::rewrite::{View, operator},
+    value::ElemType,
+};
+
+/// The most nodes between a value and its origin.
+const LONGEST: usize = 16;
+
+/// A part of an axis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Atom {
+    /// The origin's axis.
+    pub(super) axis: usize,
+    /// Places of the axis from one index of this part to the next.
+    pub(super) inner: usize,
+    /// Indices.
+    pub(super) size: SymDim,
+}
+
+/// A value as its origin's elements.
+#[derive(Clone, Debug)]
+pub(super) struct Traced {
+    pub(super) origin: ValueId,
+    /// The atoms of each axis of the value, those of one index left out.
+    pub(super) axes: Vec<Vec<Atom>>,
+    /// The numbers that the origin's are multiplied with.
+    pub(super) scale: f32,
+}
+
+impl Traced {
+    /// An `f32` value traced as far back as possible; `None` where its rank is unknown.
+    pub(super) fn new(view: &View<'_>, value: ValueId) -> Option<Self> {
+        let mut chain = Vec::new();
+        let mut origin = value;
+        while chain.len() < LONGEST
+            && let Some((node, input)) = moved(view, origin)
+        {
+            chain.push((node, input, origin));
+            origin = input;
+        }
+        let mut traced = Self::start(view, origin);
+        for (node, input, made) in chain.into_iter().rev() {
+            traced = traced
+                .and_then(|traced| traced.through(view, node, input, made))
+                .or_else(|| Self::start(view, made));
+        }
+        traced.filter(|traced| view.elem(traced.origin) == Some(ElemType::F32))
+    }
+
+    fn start(view: &View<'_>, value: ValueId) -> Option<Self> {
+        let atom = |(axis, size): (usize, &SymDim)| match size {
+            SymDim::Known(1) => Vec::new(),
+            size => vec![Atom { axis, inner: 1, size: size.clone() }],
+        };
+        let axes = view.shape(value)?.iter().enumerate().map(atom).collect();
+        Some(Self { origin: value, axes, scale: 1.0 })
+    }
+
+    fn through(mut self, view: &View<'_>, node: &Node, input: ValueId, made: ValueId) -> Option<Self> {
+        if let Some(transpose) = operator::<Transpose>(node) {
+            let order = transpose.order(self.axes.len()).ok()?;
+            self.axes = order.into_iter().map(|axis| self.axes[axis].clone()).collect();
+            return Some(self);
+        }
+        if let Some(arithmetic) = operator::<Arithmetic>(node) {
+            let factor = view.scalar(node.other_input(input)?)?;
+            let same_rank = view.shape(made)?.len() == self.axes.len();
+            self.scale *= if matches!(arithmetic, Arithmetic::Div) { 1.0 / factor } else { factor };
+            return same_rank.then_some(self);
+        }
+        let atoms = self.axes.into_iter().flatten().collect();
+        Some(Self { axes: regroup(atoms, view.shape(made)?)?, ..self })
+    }
+}
+
+/// The node that makes a value by moving another's elements, or by scaling them, and that other.
+fn moved<'g>(view: &View<'g>, value: ValueId) -> Option<(&'g Node, ValueId)> {
+    let node = view.maker(value)?;
+    let moves = operator::<Transpose>(node).is_some()
+        || operator::<Reshape>(node).is_some()
+        || operator::<Flatten>(node).is_some()
+        || operator::<Squeeze>(node).is_some()
+        || operator::<Unsqueeze>(node).is_some();
+    if moves {
+        return Some((node, node.input(0)?));
+    }
+    let (a, b) = (node.input(0)?, node.input(1)?);
+    match operator::<Arithmetic>(node)? {
+        Arithmetic::Mul if view.scalar(a).is_some() => Some((node, b)),
+        Arithmetic::Mul | Arithmetic::Div if view.scalar(b).is_some() => Some((node, a)),
+        _ => None,
+    }
+}
+
+/// The atoms in groups of the sizes that `target` says, of which one may be unknown.
+fn regroup(mut atoms: VecDeque<Atom>, target: &[SymDim]) -> Option<Vec<Vec<Atom>>> {
+    let unknown = target.iter().position(|dim| *dim == SymDim::Unknown);
+    let (front, back) = match unknown {
+        Some(place) => (&target[..place], &target[place + 1..]),
+        None => (target, &[][..]),
+    };
+    let mut groups = front.iter().map(|dim| take(&mut atoms, dim, End::Front)).collect::<Option<Vec<_>>>()?;
+    let ends = back.iter().rev().map(|dim| take(&mut atoms, dim, End::Back));
+    let ends = ends.collect::<Option<Vec<_>>>()?;
+    if unknown.is_some() {
+        groups.push(std::mem::take(&mut atoms).into());
+    }
+    groups.extend(ends.into_iter().rev());
+    atoms.is_empty().then_some(groups)
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum End {
+    Front,
+    Back,
+}
+
+/// Takes atoms of `dim` indices together off one end.
+fn take(atoms: &mut VecDeque<Atom>, dim: &SymDim, end: End) -> Option<Vec<Atom>> {
+    let mut group = VecDeque::new();
+    let mut left = match dim {
+        SymDim::Known(size) => *size,
+        SymDim::Symbol(_) => {
+            let atom = if end == End::Front { atoms.pop_front() } else { atoms.pop_back() };
+            return atom.filter(|atom| atom.size == *dim).map(|atom| vec![atom]);
+        }
+        SymDim::Unknown => return None,
+    };
+    while left > 1 {
+        let atom = if end == End::Front { atoms.pop_front()? } else { atoms.pop_back()? };
+        let size = atom.size.known()?;
+        let taken = if left.is_multiple_of(size) { atom } else { cut(atoms, &atom, (size, left), end)? };
+        left /= taken.size.known()?;
+        match end {
+            End::Front => group.push_back(taken),
+            End::Back => group.push_front(taken),
+        }
+    }
+    Some(group.into())
+}
+
+/// Cuts `wanted` indices off an atom of `size`, and puts back the rest.
+fn cut(atoms: &mut VecDeque<Atom>, atom: &Atom, (size, wanted): (usize, usize), end: End) -> Option<Atom> {
+    if !size.is_multiple_of(wanted) {
+        return None;
+    }
+    let (outer_size, inner_size) =
+        if end == End::Front { (wanted, size / wanted) } else { (size / wanted, wanted) };
+    let outer = Atom { inner: atom.inner * inner_size, axis: atom.axis, size: SymDim::Known(outer_size) };
+    let inner = Atom { axis: atom.axis, inner: atom.inner, size: SymDim::Known(inner_size) };
+    match end {
+        End::Front => {
+            atoms.push_front(inner);
+            Some(outer)
+        }
+        End::Back => {
+            atoms.push_back(outer);
+            Some(inner)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn atom(axis: usize, inner: usize, size: SymDim) -> Atom {
+        Atom { axis, inner, size }
+    }
+
+    fn symbol(name: &str) -> SymDim {
+        SymDim::Symbol(name.into())
+    }
+
+    #[test]
+    fn a_row_of_atoms_is_cut_and_joined() {
+        let known = SymDim::Known;
+        let (b, s) = (|| atom(0, 1, symbol("b")), || atom(1, 1, symbol("s")));
+        let split = [symbol("b"), symbol("s"), known(12), known(32)];
+        let heads = regroup([b(), s(), atom(2, 1, known(384))].into(), &split).unwrap();
+        let (head, column) = (atom(2, 32, known(12)), atom(2, 1, known(32)));
+        assert_eq!(heads, [vec![b()], vec![s()], vec![head.clone()], vec![column.clone()]]);
+        let joined = [SymDim::Unknown, symbol("s"), known(32)];
+        let merged = regroup([b(), head.clone(), s(), column.clone()].into(), &joined).unwrap();
+        assert_eq!(merged, [vec![b(), head.clone()], vec![s()], vec![column.clone()]]);
+        let flat = regroup([head.clone(), column].into(), &[known(1), known(96), known(4)]).unwrap();
+        assert_eq!(flat, [vec![], vec![head, atom(2, 4, known(8))], vec![atom(2, 1, known(4))]]);
+    }
+
+    #[test]
+    fn what_cannot_be_told_apart_is_not_cut() {
+        let known = SymDim::Known;
+        let row = || VecDeque::from([atom(0, 1, symbol("b")), atom(1, 1, known(6))]);
+        assert_eq!(regroup(row(), &[symbol("s"), known(6)]), None);
+        assert_eq!(regroup(row(), &[symbol("b"), known(4)]), None);
+        assert_eq!(regroup(row(), &[symbol("b")]), None);
+        assert_eq!(regroup(row(), &[SymDim::Unknown, SymDim::Unknown]), None);
+    }
+}

@@ -7,18 +7,24 @@
 
 pub mod attention;
 pub mod buffer;
+pub mod conv;
 pub mod elementwise;
+mod fresh;
 pub mod gemm;
 pub mod integer;
 pub mod isa;
+pub mod layout;
 pub mod math;
 mod misfit;
 pub mod norm;
 mod pieces;
 pub mod pool;
+pub mod pooling;
 pub mod recurrent;
 mod scratch;
 mod simd;
+mod split;
 pub mod trees;
+pub mod window;
 
 pub use misfit::Misfit;

@@ -12,4 +12,5 @@ pub(crate) mod parallel;
 pub(crate) mod pool;
 pub(crate) mod real;
 pub(crate) mod squash;
-pub(crate) mod window;
+
+pub(crate) use girandole_kernels::window;

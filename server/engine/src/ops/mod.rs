@@ -55,6 +55,12 @@ pub trait Op: Any + Debug + Send + Sync {
         0
     }
 
+    /// Whether each element of the outputs follows from those at its place in the inputs, once they are
+    /// broadcast, so that the order of dimensions does not matter.
+    fn is_pointwise(&self) -> bool {
+        false
+    }
+
     /// Whether equal inputs give equal outputs, so that it may run once at load when they are constant.
     fn is_pure(&self) -> bool {
         true

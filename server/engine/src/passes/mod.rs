@@ -4,10 +4,12 @@
 //!    nodes whose inputs are all constant run here, once.
 //! 2. [`dead`]: nodes and values that nobody uses any more go.
 //! 3. [`fuse`]: patterns of several nodes become one fused operator, by rules of [`rewrite`].
+//! 4. [`layout`]: images get channels innermost; then what follows a convolution becomes part of it.
 
 mod dead;
 mod fuse;
 mod infer;
+mod layout;
 #[allow(dead_code, reason = "rules to come use the rest")]
 pub(crate) mod rewrite;
 
@@ -20,5 +22,7 @@ use crate::{error::Result, graph::Graph};
 pub(crate) fn run(graph: &mut Graph) -> Result<()> {
     infer::run(graph)?;
     dead::run(graph);
-    fuse::run(graph)
+    fuse::run(graph)?;
+    layout::run(graph)?;
+    fuse::run_images(graph)
 }

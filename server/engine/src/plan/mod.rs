@@ -58,6 +58,19 @@ impl Plan {
     /// # Errors
     /// That of the node that failed, with its name.
     pub fn run(&self, inputs: Vec<Value>, run: &RunContext) -> Result<Vec<Value>> {
+        self.observed(inputs, run, |_| ())
+    }
+
+    /// As [`Self::run`], and tells `done` of each node that has run.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn observed<'a>(
+        &'a self,
+        inputs: Vec<Value>,
+        run: &RunContext,
+        mut done: impl FnMut(&'a Node),
+    ) -> Result<Vec<Value>> {
         if inputs.len() != self.inputs.len() {
             return Err(OpError::invalid(format!(
                 "expected {} inputs, got {}",
@@ -74,6 +87,7 @@ impl Plan {
         for step in &self.steps {
             run.check()?;
             step.run(self, &mut slots, run).map_err(|error| error.at(&step.node.name))?;
+            done(&step.node);
         }
         self.outputs.iter().map(|&source| self.take(source, &mut slots)).map(required).collect()
     }

@@ -5,6 +5,7 @@
 mod builder;
 mod captures;
 mod fused;
+mod images;
 mod limits;
 mod maps;
 mod mutation;

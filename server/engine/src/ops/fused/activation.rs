@@ -28,6 +28,10 @@ impl Op for Activation {
         one(apply_kernel(inputs.tensor(0)?, self.0)?)
     }
 
+    fn is_pointwise(&self) -> bool {
+        true
+    }
+
     fn function(&self) -> Option<Function> {
         Some(self.0)
     }

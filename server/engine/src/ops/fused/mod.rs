@@ -5,4 +5,5 @@
 pub(crate) mod activation;
 pub(crate) mod attention;
 pub(crate) mod linear;
+pub(crate) mod nhwc;
 pub(crate) mod recurrent;

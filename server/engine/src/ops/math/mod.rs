@@ -12,7 +12,7 @@ pub(crate) mod facts;
 mod number;
 mod parallel;
 mod quantize;
-mod reduce;
+pub(crate) mod reduce;
 pub(crate) mod softmax;
 pub(crate) mod unary;
 

@@ -19,16 +19,18 @@ use super::{
 pub(super) const OPS: &[OpDef] =
     &[OpDef::onnx("AveragePool", 1, parse_average), OpDef::onnx("LpPool", 2, parse_norm)];
 
+/// What a pool gives.
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+pub(crate) enum Kind {
     Mean { padding: bool },
     Norm { p: i32 },
 }
 
+/// `AveragePool` and `LpPool`.
 #[derive(Debug)]
-struct Pool {
-    window: WindowSpec,
-    kind: Kind,
+pub(crate) struct Pool {
+    pub(crate) window: WindowSpec,
+    pub(crate) kind: Kind,
 }
 
 fn parse_average(node: &NodeDef<'_>) -> Result<Box<dyn Op>> {

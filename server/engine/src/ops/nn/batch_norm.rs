@@ -14,9 +14,10 @@ use super::real::{self, elements, real};
 
 pub(super) const OPS: &[OpDef] = &[OpDef::onnx("BatchNormalization", 7, parse)];
 
+/// `BatchNormalization`.
 #[derive(Debug)]
-struct BatchNorm {
-    epsilon: f32,
+pub(crate) struct BatchNorm {
+    pub(crate) epsilon: f32,
 }
 
 fn parse(node: &NodeDef<'_>) -> Result<Box<dyn Op>> {

@@ -17,10 +17,11 @@ use super::{
 
 pub(super) const OPS: &[OpDef] = &[OpDef::onnx("Conv", 1, parse)];
 
-#[derive(Debug)]
-struct Conv {
-    window: WindowSpec,
-    groups: usize,
+/// `Conv`.
+#[derive(Clone, Debug)]
+pub(crate) struct Conv {
+    pub(crate) window: WindowSpec,
+    pub(crate) groups: usize,
 }
 
 fn parse(node: &NodeDef<'_>) -> Result<Box<dyn Op>> {

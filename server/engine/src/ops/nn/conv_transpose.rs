@@ -26,10 +26,11 @@ use super::{
 
 pub(super) const OPS: &[OpDef] = &[OpDef::onnx("ConvTranspose", 1, parse)];
 
-#[derive(Debug)]
-struct ConvTranspose {
-    window: WindowSpec,
-    groups: usize,
+/// `ConvTranspose`.
+#[derive(Clone, Debug)]
+pub(crate) struct ConvTranspose {
+    pub(crate) window: WindowSpec,
+    pub(crate) groups: usize,
     output_padding: Vec<usize>,
     /// Empty where the node leaves it out.
     output_shape: Vec<usize>,
@@ -45,6 +46,22 @@ fn parse(node: &NodeDef<'_>) -> Result<Box<dyn Op>> {
 }
 
 impl ConvTranspose {
+    /// Whether a kernel of this size makes a block of outputs of its own from each input place.
+    pub(crate) fn makes_blocks(&self, kernel: &[usize]) -> bool {
+        let axes = kernel.len();
+        let plain = self.groups == 1
+            && self.output_shape.is_empty()
+            && self.output_padding.iter().all(|&extra| extra == 0)
+            && matches!(self.window.auto_pad, AutoPad::Explicit | AutoPad::Valid)
+            && (self.window.kernel.is_empty() || self.window.kernel == kernel);
+        let axis = |(i, &kernel): (usize, &usize)| {
+            self.window.steps(i, axes).is_ok_and(|(stride, dilation, begin, end)| {
+                (stride, dilation, begin, end) == (kernel, 1, 0, 0)
+            })
+        };
+        plain && kernel.iter().enumerate().all(axis)
+    }
+
     /// The axis of the convolution that is undone: its outputs are our input's places.
     fn axis(&self, i: usize, axes: usize, places: usize, kernel: usize) -> Result<Axis> {
         let (stride, dilation, pad_begin, pad_end) = self.window.steps(i, axes)?;

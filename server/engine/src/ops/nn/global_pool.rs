@@ -22,8 +22,9 @@ pub(super) const OPS: &[OpDef] = &[
     OpDef::onnx("GlobalLpPool", 2, parse_norm),
 ];
 
+/// The operator.
 #[derive(Debug)]
-enum GlobalPool {
+pub(crate) enum GlobalPool {
     Mean,
     Max,
     Norm { p: i32 },

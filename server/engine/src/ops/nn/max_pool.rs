@@ -19,11 +19,12 @@ use super::{
 
 pub(super) const OPS: &[OpDef] = &[OpDef::onnx("MaxPool", 1, parse)];
 
+/// `MaxPool`.
 #[derive(Debug)]
-struct MaxPool {
-    window: WindowSpec,
+pub(crate) struct MaxPool {
+    pub(crate) window: WindowSpec,
     column_major: bool,
-    indices: bool,
+    pub(crate) indices: bool,
 }
 
 fn parse(node: &NodeDef<'_>) -> Result<Box<dyn Op>> {

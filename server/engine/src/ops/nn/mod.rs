@@ -1,17 +1,17 @@
 //! Networks: products, convolutions, pools, normalisations, activations over axes, recurrences.
 
-mod average_pool;
-mod batch_norm;
+pub(crate) mod average_pool;
+pub(crate) mod batch_norm;
 mod broadcast;
 pub(crate) mod conv;
-mod conv_transpose;
+pub(crate) mod conv_transpose;
 mod dropout;
 pub(crate) mod gemm;
-mod global_pool;
+pub(crate) mod global_pool;
 mod group_norm;
 pub(crate) mod layer_norm;
 pub(crate) mod matmul;
-mod max_pool;
+pub(crate) mod max_pool;
 pub(crate) mod real;
 pub(crate) mod recurrent;
 pub(crate) mod window;

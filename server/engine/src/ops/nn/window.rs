@@ -68,6 +68,11 @@ impl WindowSpec {
         })
     }
 
+    /// Whether windows begin at every place and their taps lie side by side.
+    pub(crate) fn is_dense(&self) -> bool {
+        self.strides.iter().chain(&self.dilations).all(|&step| step == 1)
+    }
+
     /// The kernel that a pool must name.
     ///
     /// # Errors

@@ -19,9 +19,10 @@ fn parse(node: &NodeDef<'_>) -> Result<i64> {
     if node.opset() < 4 { node.int_or("axis", 1) } else { node.required_int("axis") }
 }
 
+/// `Concat`.
 #[derive(Debug)]
-struct Concat {
-    axis: i64,
+pub(crate) struct Concat {
+    pub(crate) axis: i64,
 }
 
 impl Concat {

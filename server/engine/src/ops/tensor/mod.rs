@@ -1,7 +1,7 @@
 //! Shapes and places: what moves, selects, joins or makes elements without computing with them.
 
 mod compress;
-mod concat;
+pub(crate) mod concat;
 mod constant;
 mod crop_pad;
 mod depth_space;
@@ -17,7 +17,7 @@ mod pad;
 mod params;
 mod range;
 pub(crate) mod reshape;
-mod resize;
+pub(crate) mod resize;
 mod reverse_sequence;
 mod scatter;
 mod shape;

@@ -3,6 +3,8 @@
 
 mod activation;
 mod attention;
+mod batch_norm;
+mod conv;
 mod expand;
 mod formula;
 mod integer;
@@ -30,6 +32,14 @@ const STAGES: &[&[Rule]] = &[
     // A bias before what is added or applied after it.
     &[linear::bias],
     &[linear::residual, linear::activation],
+    // What is affine by channel goes into the weights, once activations no longer look like it.
+    &[batch_norm::into_weights],
+];
+
+/// The stages over images whose channels are innermost.
+const IMAGES: &[&[Rule]] = &[
+    // An addition of images must not be taken for anything before it has found its convolution.
+    &[conv::residual, conv::activated, conv::affine, conv::scaled, conv::excited],
 ];
 
 /// Runs every stage.
@@ -38,4 +48,12 @@ const STAGES: &[&[Rule]] = &[
 /// Where a fused operator can never run on its inputs.
 pub(super) fn run(graph: &mut Graph) -> Result<()> {
     STAGES.iter().try_for_each(|rules| rewrite::run(graph, rules))
+}
+
+/// Runs the stages that come after the layout's pass.
+///
+/// # Errors
+/// As [`run`].
+pub(super) fn run_images(graph: &mut Graph) -> Result<()> {
+    IMAGES.iter().try_for_each(|rules| rewrite::run(graph, rules))
 }

@@ -41,6 +41,10 @@ impl Op for Arithmetic {
         Ok(facts)
     }
 
+    fn is_pointwise(&self) -> bool {
+        true
+    }
+
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
         let (a, b) = (inputs.tensor(0)?, inputs.tensor(1)?);
         one(dispatch!(a.elem(), Number, T => self.apply::<T>(a, b))?)

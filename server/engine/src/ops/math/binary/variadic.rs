@@ -37,6 +37,10 @@ impl Op for Variadic {
         broadcast_all(inputs, takes, None)
     }
 
+    fn is_pointwise(&self) -> bool {
+        true
+    }
+
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
         let all = inputs.tensors()?;
         let (first, rest) =

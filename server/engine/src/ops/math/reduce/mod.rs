@@ -1,5 +1,5 @@
 //! Reductions over axes: one fold over memory ([`fold`]), and a reducer for each operator.
 
 mod fold;
-pub(super) mod ops;
+pub(crate) mod ops;
 mod reducer;

@@ -47,8 +47,9 @@ enum Kind {
     LogSumExp,
 }
 
+/// A reduction.
 #[derive(Debug)]
-struct Reduce {
+pub(crate) struct Reduce {
     kind: Kind,
     axes: Axes,
     keep: bool,
@@ -101,6 +102,16 @@ impl Op for Reduce {
 }
 
 impl Reduce {
+    /// The axes of a mean, of which `given` are those that input 1 names, and whether they stay with size 1;
+    /// `None` for another reduction.
+    pub(crate) fn mean_axes(&self, given: Option<Vec<i64>>, rank: usize) -> Option<(Vec<i64>, bool)> {
+        let axes = match &self.axes {
+            Axes::Fixed(axes) => axes.clone(),
+            Axes::Input => given?,
+        };
+        matches!(self.kind, Kind::Mean).then(|| (self.resolve(axes, rank), self.keep))
+    }
+
     fn resolve(&self, given: Vec<i64>, rank: usize) -> Vec<i64> {
         if given.is_empty() && !self.noop { (0..rank as i64).collect() } else { given }
     }

@@ -38,6 +38,10 @@ impl Op for Clip {
         like_first(inputs, Takes::Numbers, None)
     }
 
+    fn is_pointwise(&self) -> bool {
+        true
+    }
+
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
         let input = inputs.tensor(0)?;
         let (min, max) = (inputs.opt_tensor(1)?, inputs.opt_tensor(2)?);

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// A function of a real number.
-pub(super) trait Function: Copy + Debug + Send + Sync + 'static {
+pub(crate) trait Function: Copy + Debug + Send + Sync + 'static {
     /// Its value at `x`.
     fn at<F: Float>(self, x: F) -> F;
 
@@ -32,11 +32,15 @@ pub(super) trait Function: Copy + Debug + Send + Sync + 'static {
 
 /// The operator that applies a function to each element.
 #[derive(Debug)]
-pub(super) struct Each<F>(pub(super) F);
+pub(crate) struct Each<F>(pub(crate) F);
 
 impl<F: Function> Op for Each<F> {
     fn infer(&self, inputs: &Facts<'_>, _outputs: usize) -> Result<Vec<Fact>> {
         like_first(inputs, Takes::Floats, None)
+    }
+
+    fn is_pointwise(&self) -> bool {
+        true
     }
 
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
@@ -75,8 +79,9 @@ macro_rules! functions {
             }),
         )*];
         $(
+            /// The function of this name.
             #[derive(Clone, Copy, Debug)]
-            struct $name;
+            pub(crate) struct $name;
 
             impl $crate::ops::math::unary::function::Function for $name {
                 #[inline(always)]

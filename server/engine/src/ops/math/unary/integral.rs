@@ -46,6 +46,10 @@ impl Op for Integral {
         like_first(inputs, Takes::Numbers, None)
     }
 
+    fn is_pointwise(&self) -> bool {
+        true
+    }
+
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
         let input = inputs.tensor(0)?;
         if let (Some(function), ElemType::F32) = (self.function(), input.elem()) {

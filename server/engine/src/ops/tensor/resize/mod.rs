@@ -34,8 +34,9 @@ enum Mode {
     Weighted(Filter),
 }
 
+/// `Resize` and `Upsample`.
 #[derive(Debug)]
-struct Resize {
+pub(crate) struct Resize {
     mode: Mode,
     transform: Transform,
     extrapolation: f32,
@@ -56,6 +57,17 @@ enum Places {
 }
 
 impl Resize {
+    /// Which inputs have an entry (for the region of interest two) for each dimension, where the operator has
+    /// no other notion of dimensions.
+    pub(crate) fn per_dimension(&self) -> Option<&'static [usize]> {
+        match &self.places {
+            _ if self.axes.is_some() => None,
+            Places::Scales => Some(&[1]),
+            Places::All => Some(&[1, 2, 3]),
+            Places::Fixed(_) => None,
+        }
+    }
+
     fn parse(node: &NodeDef<'_>) -> Result<Self> {
         let old = node.opset() < 11;
         let transform = if old {

@@ -7,29 +7,37 @@ use std::ops::Range;
 /// One axis of a window. Invariant: `output` places, `kernel`, `stride` and `dilation` are at least 1 where
 /// the output is not empty, and the last tap of the last output does not overflow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Axis {
-    pub(crate) input: usize,
-    pub(crate) output: usize,
-    pub(crate) kernel: usize,
-    pub(crate) stride: usize,
-    pub(crate) dilation: usize,
-    pub(crate) pad_begin: usize,
-    pub(crate) pad_end: usize,
+pub struct Axis {
+    /// Input places.
+    pub input: usize,
+    /// Output places.
+    pub output: usize,
+    /// Taps.
+    pub kernel: usize,
+    /// Input places from an output to the next.
+    pub stride: usize,
+    /// Input places from a tap to the next.
+    pub dilation: usize,
+    /// Places before the input.
+    pub pad_begin: usize,
+    /// Places after the input.
+    pub pad_end: usize,
 }
 
 impl Axis {
     /// An axis that is not there.
-    pub(crate) const ONE: Self =
+    pub const ONE: Self =
         Self { input: 1, output: 1, kernel: 1, stride: 1, dilation: 1, pad_begin: 0, pad_end: 0 };
 
     /// The input place under tap `tap` of output `out`, `None` in the padding.
-    pub(crate) fn place(&self, out: usize, tap: usize) -> Option<usize> {
+    #[inline]
+    pub fn place(&self, out: usize, tap: usize) -> Option<usize> {
         let place = (out * self.stride + tap * self.dilation).checked_sub(self.pad_begin)?;
         (place < self.input).then_some(place)
     }
 
     /// The taps of output `out` that lie within the input.
-    pub(crate) fn taps(&self, out: usize) -> Range<usize> {
+    pub fn taps(&self, out: usize) -> Range<usize> {
         let first = out * self.stride;
         let begin = self.pad_begin.saturating_sub(first).div_ceil(self.dilation);
         let end = (self.pad_begin + self.input).saturating_sub(first).div_ceil(self.dilation);
@@ -38,13 +46,14 @@ impl Axis {
     }
 
     /// How many taps of output `out` lie within the input or its padding.
-    pub(crate) fn padded_taps(&self, out: usize) -> usize {
+    pub fn padded_taps(&self, out: usize) -> usize {
         let all = self.pad_begin + self.input + self.pad_end;
         all.saturating_sub(out * self.stride).div_ceil(self.dilation).min(self.kernel)
     }
 
     /// The outputs for which tap `tap` lies within the input.
-    pub(crate) fn outputs(&self, tap: usize) -> Range<usize> {
+    #[inline]
+    pub fn outputs(&self, tap: usize) -> Range<usize> {
         let offset = tap * self.dilation;
         let begin = self.pad_begin.saturating_sub(offset).div_ceil(self.stride);
         let end = (self.pad_begin + self.input).saturating_sub(offset).div_ceil(self.stride);
@@ -53,26 +62,26 @@ impl Axis {
     }
 
     /// Whether every output is the input place of the same number.
-    pub(crate) const fn is_trivial(&self) -> bool {
+    pub const fn is_trivial(&self) -> bool {
         self.kernel == 1 && self.stride == 1 && self.pad_begin == 0 && self.pad_end == 0
     }
 }
 
 /// The three axes of a window, outermost first.
-pub(crate) type Window = [Axis; 3];
+pub type Window = [Axis; 3];
 
 /// Number of input places.
-pub(crate) fn inputs(window: &Window) -> usize {
+pub fn inputs(window: &Window) -> usize {
     window.iter().map(|axis| axis.input).product()
 }
 
 /// Number of outputs.
-pub(crate) fn outputs(window: &Window) -> usize {
+pub fn outputs(window: &Window) -> usize {
     window.iter().map(|axis| axis.output).product()
 }
 
 /// Number of taps.
-pub(crate) fn taps(window: &Window) -> usize {
+pub fn taps(window: &Window) -> usize {
     window.iter().map(|axis| axis.kernel).product()
 }
 

@@ -1,0 +1,9 @@
+//! Pools of images whose channels lie innermost (NHWC), and products with one number for each channel.
+
+mod global;
+mod scale;
+mod windows;
+
+pub use global::mean;
+pub use scale::scale;
+pub use windows::{Pooling, pool};

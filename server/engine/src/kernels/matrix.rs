@@ -84,6 +84,11 @@ impl<'a, T> Mat<'a, T> {
         Ok(Self { start, layout: Layout { cols: len, ..layout }, data: PhantomData })
     }
 
+    /// The transposed matrix, where it lies.
+    pub(crate) const fn transposed(&self) -> Mat<'a, T> {
+        Mat { start: self.start, layout: self.layout.transposed(), data: PhantomData }
+    }
+
     /// Where it begins; every place of [`Self::layout`] from here may be read.
     pub(super) const fn start(&self) -> *const T {
         self.start

@@ -6,7 +6,8 @@
 /// Number of inputs, from the first, that a node of this operator cannot do without.
 pub fn required_inputs(op_type: &str, opset: u32) -> usize {
     match op_type {
-        "Constant" | "Loop" | "Scan" | "Optional" | "OptionalHasElement" | "SequenceEmpty" => 0,
+        "Constant" | "Loop" | "Scan" | "Optional" | "OptionalHasElement" | "SequenceEmpty"
+        | "RandomNormal" | "RandomUniform" => 0,
         "Reshape" if opset < 5 => 1,
         "Upsample" if opset < 9 => 1,
         "Slice" | "TopK" if opset < 10 => 1,
@@ -26,7 +27,8 @@ pub fn required_inputs(op_type: &str, opset: u32) -> usize {
         | "GRU"
         | "RNN" => 3,
         "QLinearMatMul" | "QLinearConv" => 8,
-        "BatchNormalization" => 5,
+        "Attention" | "RotaryEmbedding" | "RoiAlign" | "DeformConv" | "Col2Im" => 3,
+        "BatchNormalization" | "MelWeightMatrix" => 5,
         "MatMulIntegerToFloat" => 4,
         "Add"
         | "Sub"
@@ -73,6 +75,15 @@ pub fn required_inputs(op_type: &str, opset: u32) -> usize {
         | "CenterCropPad"
         | "ReverseSequence"
         | "NonMaxSuppression"
+        | "NegativeLogLikelihoodLoss"
+        | "SoftmaxCrossEntropyLoss"
+        | "GridSample"
+        | "AffineGrid"
+        | "MaxUnpool"
+        | "MaxRoiPool"
+        | "STFT"
+        | "StringConcat"
+        | "TensorScatter"
         | "SequenceAt"
         | "SequenceInsert"
         | "ArrayFeatureExtractor" => 2,

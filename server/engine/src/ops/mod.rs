@@ -15,6 +15,7 @@ pub(crate) mod ml;
 pub(crate) mod nn;
 pub(crate) mod quant;
 pub(crate) mod tensor;
+pub(crate) mod text;
 
 use std::{any::Any, fmt::Debug};
 
@@ -144,7 +145,7 @@ impl OpDef {
 
 /// Every operator, family by family.
 pub fn table() -> impl Iterator<Item = &'static OpDef> {
-    [math::OPS, tensor::OPS, nn::OPS, ml::OPS, control::OPS, quant::OPS, microsoft::OPS]
+    [math::OPS, tensor::OPS, text::OPS, nn::OPS, ml::OPS, control::OPS, quant::OPS, microsoft::OPS]
         .into_iter()
         .flatten()
         .copied()

@@ -7,14 +7,18 @@ pub(crate) mod binary;
 pub(crate) mod broadcast;
 pub(crate) mod cast;
 mod cumulative;
+mod det;
 mod extremum;
 pub(crate) mod facts;
 mod number;
 mod parallel;
 mod quantize;
+mod random;
 pub(crate) mod reduce;
+mod signal;
 pub(crate) mod softmax;
 pub(crate) mod unary;
+mod wide;
 
 use super::OpDef;
 
@@ -37,10 +41,16 @@ pub(super) const OPS: &[&[OpDef]] = &[
     binary::variadic::OPS,
     cast::ops::OPS,
     cumulative::OPS,
+    det::OPS,
     extremum::OPS,
     quantize::dequantize::OPS,
     quantize::dynamic::OPS,
     quantize::linear::OPS,
+    random::OPS,
     reduce::ops::OPS,
+    signal::dft::OPS,
+    signal::mel::OPS,
+    signal::stft::OPS,
+    signal::window::OPS,
     softmax::OPS,
 ];

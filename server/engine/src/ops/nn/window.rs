@@ -206,6 +206,15 @@ pub(crate) fn sizes(node: &NodeDef<'_>, name: &str, least: usize) -> Result<Vec<
     })
 }
 
+/// The value of an attribute that is a count.
+///
+/// # Errors
+/// `Invalid` where it is negative.
+pub(super) fn size_of(name: &str, value: i64) -> Result<usize> {
+    usize::try_from(value)
+        .map_err(|_| OpError::invalid(format!("attribute '{name}' must not be negative, got {value}")))
+}
+
 /// A shape's batch, channels and places; at least one place axis.
 ///
 /// # Errors

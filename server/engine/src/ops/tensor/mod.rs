@@ -25,6 +25,7 @@ mod shapes;
 mod slice;
 mod split;
 pub(crate) mod squeeze;
+mod tensor_scatter;
 mod top_k;
 pub(crate) mod transpose;
 mod trilu;
@@ -56,6 +57,7 @@ pub(super) const OPS: &[&[OpDef]] = &[
     slice::OPS,
     split::OPS,
     squeeze::OPS,
+    tensor_scatter::OPS,
     top_k::OPS,
     transpose::OPS,
     trilu::OPS,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use girandole_engine::{onnx, ops::RunContext, plan::Plan};
+use girandole_engine::{onnx, ops::RunContext, plan::Plan, value::Value};
 use girandole_proto::onnx::ModelProto;
 use prost::Message;
 
@@ -58,18 +58,38 @@ pub fn run(folder: &Path) -> Result<(), Failure> {
     catch_unwind(move || check(&folder)).unwrap_or(Err(Failure::Panic))
 }
 
+/// Runs the network `name` of `folder` on counted numbers, as the package's own runner makes them.
+///
+/// # Errors
+/// How it failed.
+pub fn run_network(folder: &Path, name: &str) -> Result<(), Failure> {
+    let (folder, name) = (folder.to_owned(), name.to_owned());
+    catch_unwind(move || check_network(&folder, &name)).unwrap_or(Err(Failure::Panic))
+}
+
+fn check_network(folder: &Path, name: &str) -> Result<(), Failure> {
+    let (_, plan) = load(&folder.join(format!("{name}.onnx")))?;
+    let inputs = plan.inputs().map(|input| data::counted(&input.fact)).collect::<Result<Vec<_>, _>>()?;
+    let expected = data::tensor_of(&folder.join(format!("{name}_output_0.pb")))?;
+    check_outputs(&plan, inputs, &[expected])
+}
+
 fn check(folder: &Path) -> Result<(), Failure> {
-    let bytes = fs::read(folder.join("model.onnx")).map_err(|error| Failure::Error(error.to_string()))?;
-    let bytes = Bytes::from(bytes);
-    let model = ModelProto::decode(bytes.clone()).map_err(|error| Failure::Error(error.to_string()))?;
-    let file = onnx::import(bytes, Some(folder)).map_err(|error| load_failure(error.message()))?;
-    let plan = Plan::new(file.graph).map_err(|error| load_failure(&error.to_string()))?;
+    let (model, plan) = load(&folder.join("model.onnx"))?;
     let sets = data_sets(folder);
     if sets.is_empty() {
         return Err(Failure::Error("the case has no data".into()));
     }
     let types = Types::of(&model);
     sets.iter().try_for_each(|set| check_set(&plan, &types, set))
+}
+
+fn load(path: &Path) -> Result<(ModelProto, Plan), Failure> {
+    let bytes = Bytes::from(fs::read(path).map_err(|error| Failure::Error(error.to_string()))?);
+    let model = ModelProto::decode(bytes.clone()).map_err(|error| Failure::Error(error.to_string()))?;
+    let file = onnx::import(bytes, path.parent()).map_err(|error| load_failure(error.message()))?;
+    let plan = Plan::new(file.graph).map_err(|error| load_failure(&error.to_string()))?;
+    Ok((model, plan))
 }
 
 pub(crate) fn load_failure(message: &str) -> Failure {
@@ -83,12 +103,16 @@ pub(crate) fn load_failure(message: &str) -> Failure {
 fn check_set(plan: &Plan, types: &Types, set: &Path) -> Result<(), Failure> {
     let inputs = data::values(set, "input", &types.inputs)?;
     let expected = data::values(set, "output", &types.outputs)?;
+    check_outputs(plan, inputs, &expected)
+}
+
+fn check_outputs(plan: &Plan, inputs: Vec<Value>, expected: &[Value]) -> Result<(), Failure> {
     let outputs =
         plan.run(inputs, &RunContext::default()).map_err(|error| Failure::Error(error.to_string()))?;
     if outputs.len() != expected.len() {
         return Err(Failure::Wrong(format!("{} outputs, expected {}", outputs.len(), expected.len())));
     }
-    for (i, (output, expected)) in outputs.iter().zip(&expected).enumerate() {
+    for (i, (output, expected)) in outputs.iter().zip(expected).enumerate() {
         compare(output, expected).map_err(|message| Failure::Wrong(format!("output {i}: {message}")))?;
     }
     Ok(())

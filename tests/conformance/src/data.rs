@@ -4,7 +4,11 @@
 use std::{fs, path::Path, sync::Arc};
 
 use bytes::Bytes;
-use girandole_engine::{onnx, value::Value};
+use girandole_engine::{
+    graph::Fact,
+    onnx,
+    value::{Tensor, Value},
+};
 use girandole_proto::onnx::{
     ModelProto, OptionalProto, SequenceProto, TensorProto, ValueInfoProto, type_proto,
 };
@@ -50,6 +54,20 @@ pub(crate) fn values(set: &Path, name: &str, kinds: &[Kind]) -> Result<Vec<Value
     let files = (0..).map(|i| set.join(format!("{name}_{i}.pb"))).take_while(|file| file.is_file());
     let kinds = kinds.iter().copied().chain(std::iter::repeat(Kind::Tensor));
     files.zip(kinds).map(|(file, kind)| read(&file, kind)).collect()
+}
+
+/// The tensor in a file.
+pub(crate) fn tensor_of(file: &Path) -> Result<Value, Failure> {
+    read(file, Kind::Tensor)
+}
+
+/// A tensor of counted numbers from 0 to 1 for an input; a free dimension is 1.
+pub(crate) fn counted(input: &Fact) -> Result<Value, Failure> {
+    let shape: Vec<usize> = input.shape.iter().flatten().map(|dim| dim.known().unwrap_or(1)).collect();
+    let len: usize = shape.iter().product();
+    let data = (0..len).map(|i| (i as f64 / len as f64) as f32).collect();
+    let tensor = Tensor::from_vec(shape, data).map_err(|error| Failure::Error(error.to_string()))?;
+    Ok(tensor.into())
 }
 
 fn read(file: &Path, kind: Kind) -> Result<Value, Failure> {

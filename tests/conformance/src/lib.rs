@@ -1,19 +1,21 @@
-//! The official ONNX backend node tests (PyPI package `onnx`), run against the engine.
+//! The official ONNX backend tests (PyPI package `onnx`), run against the engine.
 //!
-//! A case is a folder with `model.onnx` and `test_data_set_*` of inputs and expected outputs. What does not
-//! pass stands in `expected-failures.txt` with its reason; an unexpected pass or failure fails the suite.
+//! A case is a folder with `model.onnx` and `test_data_set_*` of inputs and expected outputs, or a network with
+//! its output beside it. What does not pass stands in `expected-failures*.txt` with its reason; an unexpected
+//! pass or failure fails the suite.
 
 pub mod case;
 pub mod compare;
 mod data;
 pub mod expected;
+pub mod suite;
 
 use std::{
     env,
     path::{Path, PathBuf},
 };
 
-/// The folder of the cases: `GIRANDOLE_ONNX_CASES`, or where `tests/run` installs the package.
+/// The folder of the node tests, beside which the other suites lie: `GIRANDOLE_ONNX_CASES`, or where `tests/run` installs the package.
 pub fn cases_folder() -> Option<PathBuf> {
     let given = env::var_os("GIRANDOLE_ONNX_CASES").map(PathBuf::from);
     let installed = || {
@@ -26,7 +28,7 @@ pub fn cases_folder() -> Option<PathBuf> {
     given.or_else(installed)
 }
 
-/// The names of all cases, sorted.
+/// The names of the cases in a folder, sorted.
 ///
 /// # Errors
 /// Where the folder cannot be read.

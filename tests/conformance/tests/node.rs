@@ -1,21 +1,17 @@
-//! The whole suite: every case passes or fails exactly as the committed list says.
+//! Every suite: each case passes or fails exactly as the committed lists say.
 
 use std::collections::BTreeMap;
 
-use girandole_conformance::{case, case_names, cases_folder, expected};
+use girandole_conformance::{cases_folder, expected, suite::Suite};
 
-/// What passed when the list was last written; the list may only shrink.
-const AT_LEAST: usize = 1_319;
-
-#[test]
-fn every_case_ends_as_the_list_says() {
+fn ends_as_the_list_says(suite: Suite) {
     let folder = cases_folder()
         .expect("the onnx package is not installed: run tests/run, or set GIRANDOLE_ONNX_CASES");
-    let expected = expected::parse(include_str!("../expected-failures.txt")).unwrap();
-    let names = case_names(&folder).unwrap();
+    let expected = expected::parse(suite.expected()).unwrap();
+    let names = suite.cases(&folder).unwrap();
     std::panic::set_hook(Box::new(|_| {}));
     let failures: BTreeMap<_, _> =
-        names.iter().filter_map(|name| Some((name.clone(), case::run(&folder.join(name)).err()?))).collect();
+        names.iter().filter_map(|name| Some((name.clone(), suite.run(&folder, name).err()?))).collect();
     let _ = std::panic::take_hook();
 
     let surprising = failures
@@ -27,6 +23,27 @@ fn every_case_ends_as_the_list_says() {
     let passing: Vec<_> = expected.keys().filter(|name| !failures.contains_key(*name)).collect();
     assert!(passing.is_empty(), "passing now, take them off the list: {passing:?}");
     let passed = names.len() - failures.len();
-    println!("{passed} of {} node tests pass", names.len());
-    assert!(passed >= AT_LEAST, "only {passed} pass");
+    println!("{passed} of {} {suite} tests pass", names.len());
+    assert!(passed >= suite.at_least(), "only {passed} pass");
+}
+
+#[test]
+fn every_case_ends_as_the_list_says() {
+    ends_as_the_list_says(Suite::Node);
+}
+
+#[test]
+fn the_simple_models_end_as_the_list_says() {
+    ends_as_the_list_says(Suite::Simple);
+}
+
+#[test]
+fn what_pytorch_exported_early_passes() {
+    ends_as_the_list_says(Suite::PytorchOperator);
+    ends_as_the_list_says(Suite::PytorchConverted);
+}
+
+#[test]
+fn the_light_networks_pass() {
+    ends_as_the_list_says(Suite::Light);
 }

@@ -3,12 +3,13 @@
 use girandole_proto::onnx::{AttributeProto, NodeProto, attribute_proto::AttributeType};
 
 use super::{
+    functions::Frame,
     import::{Importer, Subgraph},
     tensor_from_proto,
 };
 use crate::{
     error::{OpError, Result},
-    graph::Fact,
+    graph::{Fact, ValueId},
     value::{ElemType, Tensor},
 };
 
@@ -16,7 +17,10 @@ use crate::{
 pub struct NodeDef<'a> {
     pub(super) proto: &'a NodeProto,
     pub(super) opset: u32,
+    pub(super) frame: &'a Frame<'a>,
     pub(super) importer: &'a Importer<'a>,
+    /// The node's inputs, those left out as `None`.
+    pub(super) inputs: &'a [Option<ValueId>],
     pub(super) captures: std::cell::RefCell<Vec<String>>,
 }
 
@@ -43,7 +47,7 @@ impl<'a> NodeDef<'a> {
 
     /// Whether input `i` is given.
     pub fn has_input(&self, i: usize) -> bool {
-        self.proto.input.get(i).is_some_and(|name| !name.is_empty())
+        self.inputs.get(i).is_some_and(Option::is_some)
     }
 
     /// Whether output `i` is asked for.
@@ -170,7 +174,7 @@ impl<'a> NodeDef<'a> {
     /// `Invalid` where it has another type or is malformed.
     pub fn tensor(&self, name: &str) -> Result<Option<Tensor>> {
         let Some(attribute) = self.typed(name, AttributeType::Tensor)? else { return Ok(None) };
-        attribute.t.as_ref().map(|proto| tensor_from_proto(proto, None)).transpose()
+        attribute.t.as_ref().map(|proto| tensor_from_proto(proto, self.importer.folder())).transpose()
     }
 
     /// A required integer attribute.
@@ -198,7 +202,7 @@ impl<'a> NodeDef<'a> {
         let attribute = self.typed(name, AttributeType::Graph)?.ok_or_else(|| missing(name))?;
         let proto = attribute.g.as_ref().ok_or_else(|| missing(name))?;
         let mut captures = self.captures.borrow_mut();
-        self.importer.subgraph(proto, self.proto.input.len(), &mut captures)
+        self.importer.subgraph(proto, self.frame, self.proto.input.len(), &mut captures)
     }
 
     fn typed(&self, name: &str, expected: AttributeType) -> Result<Option<&'a AttributeProto>> {
@@ -212,7 +216,8 @@ impl<'a> NodeDef<'a> {
     }
 
     fn find(&self, name: &str) -> Option<&'a AttributeProto> {
-        self.proto.attribute.iter().find(|attribute| attribute.name == name)
+        let own = self.proto.attribute.iter().find(|attribute| attribute.name == name)?;
+        self.frame.attribute(own)
     }
 }
 

@@ -14,15 +14,16 @@ use girandole_proto::onnx::{GraphProto, NodeProto, ValueInfoProto};
 
 use super::{
     NodeDef,
+    functions::{Frame, Functions},
     order::{execution_order, place},
-    scope::Scope,
+    scope::{Binding, Scopes},
     tensor_from_proto, types,
 };
 use crate::{
     error::{OpError, Result},
     graph::{Fact, Graph, Node, ValueId, ValueInfo},
     ops::{
-        self, Domain,
+        self, Domain, OpDef,
         function::{BODY_OPSET, Body, FunctionDef, Step},
     },
     passes,
@@ -48,22 +49,24 @@ pub struct Subgraph {
 
 /// What holds for every graph of one file.
 pub(super) struct Context<'a> {
-    pub(super) opsets: HashMap<Domain, u32>,
+    pub(super) functions: Functions<'a>,
     pub(super) folder: Option<&'a Path>,
 }
 
 /// Imports one graph.
 pub(super) struct Importer<'a> {
     context: &'a Context<'a>,
+    /// Where the node stands that holds the graph.
+    frame: &'a Frame<'a>,
     outer: Option<&'a Importer<'a>>,
     depth: usize,
-    state: RefCell<State>,
+    pub(super) state: RefCell<State>,
 }
 
 #[derive(Default)]
-struct State {
-    graph: Graph,
-    scope: Scope,
+pub(super) struct State {
+    pub(super) graph: Graph,
+    pub(super) scopes: Scopes,
     /// Names taken from the graph around, in the order in which they became inputs.
     captured: Vec<String>,
 }
@@ -72,25 +75,36 @@ struct State {
 enum Found {
     Constant(Value),
     Outside(Fact),
+    LeftOut,
 }
 
+/// The types that a graph or a function declares for its values.
+pub(super) type Declared<'a> = HashMap<&'a str, &'a ValueInfoProto>;
+
 impl<'a> Importer<'a> {
-    pub(super) fn new(context: &'a Context<'a>) -> Self {
-        Self { context, outer: None, depth: 0, state: RefCell::default() }
+    pub(super) fn new(context: &'a Context<'a>, frame: &'a Frame<'a>) -> Self {
+        Self { context, frame, outer: None, depth: 0, state: RefCell::default() }
+    }
+
+    /// Where external data may lie.
+    pub(super) const fn folder(&self) -> Option<&'a Path> {
+        self.context.folder
     }
 
     /// The graph with its passes done.
     pub(super) fn graph(self, proto: &GraphProto) -> Result<Graph> {
         self.import(proto)?;
         let mut graph = self.state.into_inner().graph;
-        passes::run(&mut graph)?;
+        passes::run(&mut graph, passes::Place::Model)?;
         Ok(graph)
     }
 
-    /// A planned subgraph; `captures` collects what the node must take beyond its `formal` inputs.
+    /// A planned subgraph of a node in `frame`; `captures` collects what the node must take beyond its
+    /// `formal` inputs.
     pub(super) fn subgraph(
         &self,
         proto: &GraphProto,
+        frame: &Frame<'_>,
         formal: usize,
         captures: &mut Vec<String>,
     ) -> Result<Subgraph> {
@@ -99,6 +113,7 @@ impl<'a> Importer<'a> {
         }
         let inner = Importer {
             context: self.context,
+            frame,
             outer: Some(self),
             depth: self.depth + 1,
             state: RefCell::default(),
@@ -106,7 +121,7 @@ impl<'a> Importer<'a> {
         inner.import(proto)?;
         let mut state = inner.state.into_inner();
         let formal_inputs = state.graph.inputs.len() - state.captured.len();
-        passes::run(&mut state.graph)?;
+        passes::run(&mut state.graph, passes::Place::Node)?;
         let outputs = state.graph.outputs.iter().map(|&id| state.graph.fact(id).clone()).collect();
         let plan = Arc::new(Plan::new(state.graph)?);
         let captures = state.captured.into_iter().map(|name| formal + position(captures, name)).collect();
@@ -125,7 +140,7 @@ impl<'a> Importer<'a> {
         let declared = declared(proto);
         for index in execution_order(&proto.node)? {
             let node = &proto.node[index];
-            self.node(node, index, &declared).map_err(|error| error.at(place(node, index)))?;
+            self.node(node, index, &declared, self.frame).map_err(|error| error.at(place(node, index)))?;
         }
         for output in &proto.output {
             let id = self.resolve(&output.name)?;
@@ -146,31 +161,43 @@ impl<'a> Importer<'a> {
         Ok(())
     }
 
-    fn node(&self, proto: &NodeProto, index: usize, declared: &HashMap<&str, &ValueInfoProto>) -> Result<()> {
-        let domain = Domain::parse(&proto.domain).ok_or_else(|| {
-            OpError::unsupported(format!(
-                "domain '{}' of operator {} is unknown",
-                proto.domain, proto.op_type
-            ))
-        })?;
-        if let Some(function) = ops::find_function(domain, &proto.op_type) {
-            return self.function(function, proto, &place(proto, index), declared);
+    /// Adds a node, or what it stands for where it calls a function.
+    pub(super) fn node(
+        &self,
+        proto: &NodeProto,
+        index: usize,
+        declared: &Declared<'_>,
+        frame: &Frame<'_>,
+    ) -> Result<()> {
+        let place = frame.place(proto, index);
+        let defined =
+            Domain::parse(&proto.domain).and_then(|domain| ops::find_function(domain, &proto.op_type));
+        if let Some(function) = defined {
+            return self.function(function, proto, &place, declared, frame);
         }
-        let opset = *self.context.opsets.get(&domain).ok_or_else(|| {
-            OpError::invalid(format!("the model imports no operator set of domain {}", domain.name()))
-        })?;
-        self.operator(domain, opset, proto, &place(proto, index), declared)
+        match (operator(proto, frame), self.context.functions.get(proto)) {
+            (Ok((def, opset)), _) => self.operator(def, opset, proto, &place, declared, frame),
+            (Err(_), Some(function)) => {
+                let inputs = self.inputs(proto)?;
+                let body = frame.enter(&self.context.functions, function, proto, index)?;
+                self.call(function, proto, &inputs, declared, &body)
+            }
+            (Err(error), None) => Err(error),
+        }
     }
 
-    /// A node of a function, as the nodes of its body.
+    /// A node of an operator that is defined by others, as the nodes of its body.
     fn function(
         &self,
         function: &FunctionDef,
         proto: &NodeProto,
         place: &str,
-        declared: &HashMap<&str, &ValueInfoProto>,
+        declared: &Declared<'_>,
+        frame: &Frame<'_>,
     ) -> Result<()> {
-        let node = NodeDef { proto, opset: BODY_OPSET, importer: self, captures: RefCell::default() };
+        let inputs = self.inputs(proto)?;
+        let captures = RefCell::default();
+        let node = NodeDef { proto, opset: BODY_OPSET, frame, importer: self, inputs: &inputs, captures };
         let mut body = Body::new(proto);
         (function.expand)(&node, &mut body)?;
         for step in body.steps {
@@ -178,7 +205,8 @@ impl<'a> Importer<'a> {
                 Step::Node(inner) => {
                     let domain = Domain::parse(&inner.domain).unwrap_or(Domain::Onnx);
                     let opset = if domain == Domain::Onnx { BODY_OPSET } else { domain.newest() };
-                    self.operator(domain, opset, &inner, place, declared)?;
+                    let def = definition(domain, opset, &inner.op_type)?;
+                    self.operator(def, opset, &inner, place, declared, frame)?;
                 }
                 Step::Own(op_type, op, inputs, output) => {
                     let inputs =
@@ -194,26 +222,20 @@ impl<'a> Importer<'a> {
 
     fn operator(
         &self,
-        domain: Domain,
+        def: &OpDef,
         opset: u32,
         proto: &NodeProto,
         place: &str,
-        declared: &HashMap<&str, &ValueInfoProto>,
+        declared: &Declared<'_>,
+        frame: &Frame<'_>,
     ) -> Result<()> {
-        let def = ops::find(domain, &proto.op_type).filter(|def| def.since <= opset).ok_or_else(|| {
-            let domain = domain.name();
-            OpError::unsupported(format!(
-                "operator {} of {domain} opset {opset} is not supported",
-                proto.op_type
-            ))
-        })?;
-        let node = NodeDef { proto, opset, importer: self, captures: RefCell::default() };
+        let mut inputs = self.inputs(proto)?;
+        let node =
+            NodeDef { proto, opset, frame, importer: self, inputs: &inputs, captures: RefCell::default() };
         if let Some(missing) = (0..ops::required_inputs(&proto.op_type, opset)).find(|&i| !node.has_input(i))
         {
             return Err(OpError::invalid(format!("input {missing} is missing")));
         }
-        let mut inputs =
-            proto.input.iter().map(|name| self.resolve_optional(name)).collect::<Result<Vec<_>>>()?;
         let op = (def.parse)(&node)?;
         for name in node.captures.into_inner() {
             inputs.push(Some(self.resolve(&name)?));
@@ -224,35 +246,42 @@ impl<'a> Importer<'a> {
         Ok(())
     }
 
-    fn output(&self, name: &str, declared: &HashMap<&str, &ValueInfoProto>) -> Result<Option<ValueId>> {
+    fn inputs(&self, proto: &NodeProto) -> Result<Vec<Option<ValueId>>> {
+        proto.input.iter().map(|name| self.resolve_optional(name)).collect()
+    }
+
+    pub(super) fn output(&self, name: &str, declared: &Declared<'_>) -> Result<Option<ValueId>> {
         if name.is_empty() {
             return Ok(None);
         }
-        let fact = declared
-            .get(name)
-            .map_or_else(|| Ok(Fact::default()), |info| types::fact(name, info.r#type.as_ref()))?;
-        self.define(name, fact).map(Some)
+        self.define(name, declared_fact(name, declared)?).map(Some)
     }
 
     fn resolve_optional(&self, name: &str) -> Result<Option<ValueId>> {
-        if name.is_empty() { Ok(None) } else { self.resolve(name).map(Some) }
+        if name.is_empty() { Ok(None) } else { self.bound(name).map(Binding::value) }
     }
 
-    /// The value of a name here; one from around this graph becomes an input or a constant of it.
-    fn resolve(&self, name: &str) -> Result<ValueId> {
-        if let Some(id) = self.state.borrow().scope.get(name) {
-            return Ok(id);
+    pub(super) fn resolve(&self, name: &str) -> Result<ValueId> {
+        let left_out = || OpError::invalid(format!("value '{name}' is left out by the function's caller"));
+        self.bound(name)?.value().ok_or_else(left_out)
+    }
+
+    /// What a name stands for here; one from around this graph becomes an input or a constant of it.
+    fn bound(&self, name: &str) -> Result<Binding> {
+        if let Some(binding) = self.state.borrow().scopes.get(name) {
+            return Ok(binding);
         }
-        let found = self.outer.map(|outer| outer.find(name)).transpose()?.flatten();
-        match found {
-            Some(Found::Constant(value)) => self.define(name, Fact::of_constant(&value)),
+        let outer = self.outer.filter(|_| self.state.borrow().scopes.is_open());
+        match outer.map(|outer| outer.find(name)).transpose()?.flatten() {
+            Some(Found::Constant(value)) => self.define(name, Fact::of_constant(&value)).map(Binding::Value),
             Some(Found::Outside(fact)) => {
                 let id = self.define(name, fact)?;
                 let mut state = self.state.borrow_mut();
                 state.graph.inputs.push(id);
                 state.captured.push(name.to_owned());
-                Ok(id)
+                Ok(Binding::Value(id))
             }
+            Some(Found::LeftOut) => Ok(Binding::LeftOut),
             None => Err(OpError::invalid(format!("value '{name}' is used but never made"))),
         }
     }
@@ -260,13 +289,17 @@ impl<'a> Importer<'a> {
     /// What a graph inside this one finds under a name.
     fn find(&self, name: &str) -> Result<Option<Found>> {
         let state = self.state.borrow();
-        if let Some(id) = state.scope.get(name) {
-            let fact = state.graph.fact(id);
-            return Ok(Some(
-                fact.constant.clone().map_or_else(|| Found::Outside(fact.clone()), Found::Constant),
-            ));
+        match state.scopes.get(name) {
+            Some(Binding::Value(id)) => {
+                let fact = state.graph.fact(id);
+                let found =
+                    fact.constant.clone().map_or_else(|| Found::Outside(fact.clone()), Found::Constant);
+                Ok(Some(found))
+            }
+            Some(Binding::LeftOut) => Ok(Some(Found::LeftOut)),
+            None if state.scopes.is_open() => self.outer.map_or(Ok(None), |outer| outer.find(name)),
+            None => Ok(None),
         }
-        self.outer.map_or(Ok(None), |outer| outer.find(name))
     }
 
     /// What is known of the value of a name so far.
@@ -274,18 +307,49 @@ impl<'a> Importer<'a> {
         Ok(match self.find(name)? {
             Some(Found::Constant(value)) => Fact::of_constant(&value),
             Some(Found::Outside(fact)) => fact,
-            None => Fact::default(),
+            Some(Found::LeftOut) | None => Fact::default(),
         })
     }
 
     fn define(&self, name: &str, fact: Fact) -> Result<ValueId> {
         let mut state = self.state.borrow_mut();
         let id = state.graph.add_value(ValueInfo { name: name.to_owned(), fact });
-        if state.scope.define(name, id) {
-            return Ok(id);
-        }
-        Err(OpError::invalid(format!("value '{name}' is made twice")))
+        bind(&mut state, name, id).map(|()| id)
     }
+}
+
+/// Gives a value a name in the innermost scope.
+pub(super) fn bind(state: &mut State, name: &str, id: ValueId) -> Result<()> {
+    if state.scopes.innermost().define(name, Binding::Value(id)) {
+        return Ok(());
+    }
+    Err(OpError::invalid(format!("value '{name}' is made twice")))
+}
+
+/// The operator of a node and the version that it is read by.
+fn operator(proto: &NodeProto, frame: &Frame<'_>) -> Result<(&'static OpDef, u32)> {
+    let domain = Domain::parse(&proto.domain).ok_or_else(|| {
+        OpError::unsupported(format!("domain '{}' of operator {} is unknown", proto.domain, proto.op_type))
+    })?;
+    let name = domain.name();
+    let opset = *frame
+        .opsets
+        .get(&domain)
+        .ok_or_else(|| OpError::invalid(format!("the model imports no operator set of domain {name}")))?;
+    let def = definition(domain, opset, &proto.op_type)?;
+    Ok((def, opset))
+}
+
+/// The operator of this name, read by this version.
+fn definition(domain: Domain, opset: u32, op_type: &str) -> Result<&'static OpDef> {
+    ops::find(domain, op_type).filter(|def| def.since <= opset).ok_or_else(|| {
+        let domain = domain.name();
+        OpError::unsupported(format!("operator {op_type} of {domain} opset {opset} is not supported"))
+    })
+}
+
+pub(super) fn declared_fact(name: &str, declared: &Declared<'_>) -> Result<Fact> {
+    declared.get(name).map_or_else(|| Ok(Fact::default()), |info| types::fact(name, info.r#type.as_ref()))
 }
 
 /// The place of a name among the captures, where it is put if it is new.
@@ -296,6 +360,6 @@ fn position(captures: &mut Vec<String>, name: String) -> usize {
     })
 }
 
-fn declared(proto: &GraphProto) -> HashMap<&str, &ValueInfoProto> {
+fn declared(proto: &GraphProto) -> Declared<'_> {
     proto.value_info.iter().chain(&proto.output).map(|info| (info.name.as_str(), info)).collect()
 }

@@ -1,6 +1,8 @@
 //! From an ONNX file to a [`Graph`](crate::graph::Graph): nothing of protobuf, names or strings is left after it.
 
 mod attributes;
+mod calls;
+mod functions;
 mod import;
 mod model;
 mod order;

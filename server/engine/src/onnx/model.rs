@@ -4,10 +4,13 @@ use std::{collections::HashMap, path::Path};
 
 use bytes::Bytes;
 use girandole_core::Error;
-use girandole_proto::onnx::ModelProto;
+use girandole_proto::onnx::{ModelProto, OperatorSetIdProto};
 use prost::Message;
 
-use super::import::{Context, Importer};
+use super::{
+    functions::{Frame, Functions, Opsets},
+    import::{Context, Importer},
+};
 use crate::{
     error::{OpError, Result},
     graph::Graph,
@@ -39,7 +42,7 @@ pub fn import(bytes: Bytes, folder: Option<&Path>) -> Result<ModelFile, Error> {
 }
 
 fn read(model: ModelProto, folder: Option<&Path>) -> Result<ModelFile> {
-    let opsets = opsets(&model)?;
+    let opsets = model_opsets(&model)?;
     let graph = model.graph.ok_or_else(|| OpError::invalid("the file has no graph"))?;
     if graph.node.is_empty() && graph.output.is_empty() {
         return Err(OpError::invalid("the graph is empty"));
@@ -47,17 +50,33 @@ fn read(model: ModelProto, folder: Option<&Path>) -> Result<ModelFile> {
     if graph.output.is_empty() {
         return Err(OpError::invalid("the graph has no outputs"));
     }
-    let context = Context { opsets, folder };
+    let context = Context { functions: Functions::new(&model.functions, &opsets)?, folder };
+    let frame = Frame::of_model(&opsets);
     Ok(ModelFile {
-        graph: Importer::new(&context).graph(&graph)?,
+        graph: Importer::new(&context, &frame).graph(&graph)?,
         producer: format!("{} {}", model.producer_name, model.producer_version).trim().to_owned(),
         opsets: model.opset_import.into_iter().map(|set| (set.domain, set.version)).collect(),
     })
 }
 
-fn opsets(model: &ModelProto) -> Result<HashMap<Domain, u32>> {
+fn model_opsets(model: &ModelProto) -> Result<Opsets> {
+    if model.functions.is_empty() && model.opset_import.iter().all(|set| Domain::parse(&set.domain).is_none())
+    {
+        return Err(OpError::invalid("the file imports no operator set"));
+    }
+    let mut opsets = opsets(&model.opset_import)?;
+    // Exporters leave these out when a tool adds the node afterwards.
+    opsets.entry(Domain::Microsoft).or_insert(1);
+    Ok(opsets)
+}
+
+/// The versions of the domains that the engine knows.
+///
+/// # Errors
+/// `Unsupported` for a version that it does not know.
+pub(super) fn opsets(sets: &[OperatorSetIdProto]) -> Result<Opsets> {
     let mut opsets = HashMap::new();
-    for set in &model.opset_import {
+    for set in sets {
         // A domain that no node uses does no harm; a node of it is refused by name.
         let Some(domain) = Domain::parse(&set.domain) else { continue };
         let newest = domain.newest();
@@ -71,10 +90,5 @@ fn opsets(model: &ModelProto) -> Result<HashMap<Domain, u32>> {
             })?;
         opsets.insert(domain, version);
     }
-    if opsets.is_empty() {
-        return Err(OpError::invalid("the file imports no operator set"));
-    }
-    // Exporters leave these out when a tool adds the node afterwards.
-    opsets.entry(Domain::Microsoft).or_insert(1);
     Ok(opsets)
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{Read, Seek, SeekFrom},
+    io::{self, Read, Seek, SeekFrom},
     path::{Component, Path},
 };
 
@@ -112,21 +112,31 @@ fn external(proto: &TensorProto, len: usize, folder: Option<&Path>) -> Result<By
     if !plain || location.as_os_str().is_empty() {
         return Err(OpError::invalid("external data must lie beside the model, in its version's folder"));
     }
-    let offset = entry("offset").unwrap_or("0").parse::<u64>();
-    let offset = offset.map_err(|_| OpError::invalid("the offset of external data is no number"))?;
-    read_file(folder, location, offset, len).map_err(|error| {
-        OpError::invalid(format!("external data '{}': {}", location.display(), error.kind()))
-    })
+    let number = |key: &str, default: u64| {
+        let text = entry(key).map_or(Ok(default), str::parse);
+        text.map_err(|_| OpError::invalid(format!("the {key} of external data is no number")))
+    };
+    let (offset, length) = (number("offset", 0)?, number("length", len as u64)?);
+    if length != len as u64 {
+        return Err(OpError::invalid(format!("{length} bytes of external data, expected {len}")));
+    }
+    read_file(folder, location, offset, len)
+        .map_err(|error| OpError::invalid(format!("external data '{}': {error}", location.display())))
 }
 
-fn read_file(folder: &Path, location: &Path, offset: u64, len: usize) -> std::io::Result<Bytes> {
+fn read_file(folder: &Path, location: &Path, offset: u64, len: usize) -> io::Result<Bytes> {
+    let refused = |why: &str| io::Error::new(io::ErrorKind::PermissionDenied, why.to_owned());
     let path = folder.join(location).canonicalize()?;
     if !path.starts_with(folder.canonicalize()?) {
-        return Err(std::io::ErrorKind::PermissionDenied.into());
+        return Err(refused("it lies outside of the version's folder"));
+    }
+    // A pipe would be waited for when it is opened.
+    if !path.metadata()?.is_file() {
+        return Err(refused("it is no regular file"));
     }
     let mut file = File::open(path)?;
     if file.metadata()?.len() < offset.saturating_add(len as u64) {
-        return Err(std::io::ErrorKind::UnexpectedEof.into());
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file is too short"));
     }
     file.seek(SeekFrom::Start(offset))?;
     let mut data = vec![0; len];

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Place;
 use crate::{
     error::Result,
     graph::{Fact, Graph, Node},
@@ -16,10 +17,14 @@ const MAX_FOLDED_BYTES: usize = 64 << 20;
 const MAX_FOLDING: Duration = Duration::from_secs(2);
 
 /// Fills in the facts of every value that a node makes.
-pub(super) fn run(graph: &mut Graph) -> Result<()> {
+pub(super) fn run(graph: &mut Graph, place: Place) -> Result<()> {
     let nodes = std::mem::take(&mut graph.nodes);
     for node in &nodes {
-        let facts = outputs(graph, node).map_err(|error| error.at(&node.name))?;
+        let facts = match outputs(graph, node) {
+            // The other branch may be the one that these inputs take.
+            Err(_) if place == Place::Node => vec![Fact::default(); node.outputs.len()],
+            facts => facts.map_err(|error| error.at(&node.name))?,
+        };
         for (id, fact) in node.outputs.iter().zip(facts) {
             let Some(id) = id else { continue };
             let info = &mut graph.values[id.index()];

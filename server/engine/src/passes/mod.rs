@@ -15,12 +15,21 @@ pub(crate) mod rewrite;
 
 use crate::{error::Result, graph::Graph};
 
+/// Where a graph stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// It is the model: what can never run is refused.
+    Model,
+    /// It is a branch or a body, which may never be run: what can never run fails when it is run.
+    Node,
+}
+
 /// Runs every pass.
 ///
 /// # Errors
-/// `Invalid` naming the node that can never run.
-pub(crate) fn run(graph: &mut Graph) -> Result<()> {
-    infer::run(graph)?;
+/// `Invalid` naming the node of a model that can never run.
+pub(crate) fn run(graph: &mut Graph, place: Place) -> Result<()> {
+    infer::run(graph, place)?;
     dead::run(graph);
     fuse::run(graph)?;
     layout::run(graph)?;

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use girandole_proto::onnx::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto,
-    TypeProto, ValueInfoProto,
+    AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
+    TensorShapeProto, TypeProto, ValueInfoProto,
     attribute_proto::AttributeType,
     tensor_proto::DataType,
     tensor_shape_proto::{Dimension, dimension},
@@ -16,6 +16,7 @@ use prost::Message;
 pub(crate) struct OnnxBuilder {
     graph: GraphProto,
     opsets: Vec<OperatorSetIdProto>,
+    functions: Vec<FunctionProto>,
 }
 
 impl OnnxBuilder {
@@ -53,6 +54,21 @@ impl OnnxBuilder {
         self
     }
 
+    /// A function of domain `own` whose body is `body`'s nodes, by its operator sets.
+    pub(crate) fn function(mut self, name: &str, inputs: &str, outputs: &str, body: Self) -> Self {
+        let names = |all: &str| all.split_whitespace().map(str::to_owned).collect();
+        self.functions.push(FunctionProto {
+            name: name.into(),
+            domain: "own".into(),
+            input: names(inputs),
+            output: names(outputs),
+            node: body.graph.node,
+            opset_import: body.opsets,
+            ..Default::default()
+        });
+        self
+    }
+
     pub(crate) fn graph(self) -> GraphProto {
         self.graph
     }
@@ -62,6 +78,7 @@ impl OnnxBuilder {
             ir_version: 10,
             opset_import: self.opsets,
             graph: Some(self.graph),
+            functions: self.functions,
             ..Default::default()
         }
     }
@@ -88,6 +105,18 @@ impl Node {
 
     pub(crate) fn domain(mut self, domain: &str) -> Self {
         self.0.domain = domain.into();
+        self
+    }
+
+    /// An attribute of a function's node that is the call's attribute `of`.
+    pub(crate) fn with_callers(mut self, name: &str, of: &str, kind: AttributeType) -> Self {
+        let (name, ref_attr_name) = (name.into(), of.into());
+        self.0.attribute.push(AttributeProto {
+            name,
+            ref_attr_name,
+            r#type: kind as i32,
+            ..Default::default()
+        });
         self
     }
 

@@ -4,6 +4,8 @@
 
 mod builder;
 mod captures;
+mod external;
+mod functions;
 mod fused;
 mod images;
 mod limits;

@@ -20,7 +20,7 @@ pub(super) fn floats(tensor: &Tensor) -> Result<Vec<f64>> {
 /// # Errors
 /// `Invalid` for another number of elements, `Unsupported` for another type.
 pub(super) fn only_float(tensor: &Tensor) -> Result<f64> {
-    dispatch!(tensor.elem(), Float, T => tensor.to_scalar::<T>().map(|v| Number::to_f64(v)))
+    dispatch!(tensor.elem(), Float, T => tensor.to_scalar::<T>().map(Number::to_f64))
 }
 
 /// A tensor of numbers of type `elem`; integers take the integer part.

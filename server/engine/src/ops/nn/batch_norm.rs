@@ -1,5 +1,5 @@
-//! `BatchNormalization` with given statistics (inference). Since opset 7; 9 drops `spatial`, 14 adds
-//! `training_mode`, 15 lets scale and statistics have types of their own. Training is refused.
+//! `BatchNormalization` with given statistics (inference). Since opset 1; 7 drops `is_test`, 9 `spatial`, 14
+//! adds `training_mode`, 15 lets scale and statistics have types of their own. Training is refused.
 
 use crate::{
     error::{OpError, Result},
@@ -12,7 +12,7 @@ use crate::{
 
 use super::real::{self, elements, real};
 
-pub(super) const OPS: &[OpDef] = &[OpDef::onnx("BatchNormalization", 7, parse)];
+pub(super) const OPS: &[OpDef] = &[OpDef::onnx("BatchNormalization", 1, parse)];
 
 /// `BatchNormalization`.
 #[derive(Debug)]
@@ -21,7 +21,9 @@ pub(crate) struct BatchNorm {
 }
 
 fn parse(node: &NodeDef<'_>) -> Result<Box<dyn Op>> {
-    if node.flag("training_mode", false)? {
+    let trains =
+        if node.opset() < 7 { !node.flag("is_test", false)? } else { node.flag("training_mode", false)? };
+    if trains {
         return Err(OpError::unsupported("training_mode of BatchNormalization is not supported"));
     }
     if !node.flag("spatial", true)? {

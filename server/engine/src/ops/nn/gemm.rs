@@ -1,5 +1,5 @@
-//! `Gemm`: `alpha * A' x B' + beta * C`. Since opset 7 (before it C was not broadcast); 11 makes C optional,
-//! 13 adds bf16.
+//! `Gemm`: `alpha * A' x B' + beta * C`. Since opset 1 (before 7 C was stretched only where `broadcast` said
+//! so); 11 makes C optional, 13 adds bf16.
 
 use candle_core::WithDType;
 
@@ -21,7 +21,7 @@ use super::{
     real::{self, Strided, elements, real},
 };
 
-pub(super) const OPS: &[OpDef] = &[OpDef::onnx("Gemm", 7, parse)];
+pub(super) const OPS: &[OpDef] = &[OpDef::onnx("Gemm", 1, parse)];
 
 /// `Gemm`.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use crate::{
     error::{OpError, Result},
     graph::{Fact, SymDim, SymShape},
     ops::{
-        Facts, Inputs, Op, OpDef, Outputs, RunContext, boxed,
+        Facts, Inputs, Op, OpDef, Outputs, RunContext,
         math::{
             broadcast::zip,
             facts::{Takes, broadcast_all},
@@ -17,10 +17,10 @@ use crate::{
 };
 
 pub(crate) const OPS: &[OpDef] = &[
-    OpDef::onnx("Add", 1, |n| legacy::check(n).and_then(|()| boxed(Arithmetic::Add))),
-    OpDef::onnx("Sub", 1, |n| legacy::check(n).and_then(|()| boxed(Arithmetic::Sub))),
-    OpDef::onnx("Mul", 1, |n| legacy::check(n).and_then(|()| boxed(Arithmetic::Mul))),
-    OpDef::onnx("Div", 1, |n| legacy::check(n).and_then(|()| boxed(Arithmetic::Div))),
+    OpDef::onnx("Add", 1, |n| legacy::aligned(n, Arithmetic::Add)),
+    OpDef::onnx("Sub", 1, |n| legacy::aligned(n, Arithmetic::Sub)),
+    OpDef::onnx("Mul", 1, |n| legacy::aligned(n, Arithmetic::Mul)),
+    OpDef::onnx("Div", 1, |n| legacy::aligned(n, Arithmetic::Div)),
 ];
 
 /// The operator.

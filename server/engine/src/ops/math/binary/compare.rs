@@ -16,10 +16,10 @@ use crate::{
 };
 
 pub(crate) const OPS: &[OpDef] = &[
-    OpDef::onnx("Equal", 1, |n| legacy::check(n).and_then(|()| boxed(Compare::Equal))),
-    OpDef::onnx("Less", 1, |n| legacy::check(n).and_then(|()| boxed(Compare::Less))),
+    OpDef::onnx("Equal", 1, |n| legacy::aligned(n, Compare::Equal)),
+    OpDef::onnx("Less", 1, |n| legacy::aligned(n, Compare::Less)),
     OpDef::onnx("LessOrEqual", 12, |_| boxed(Compare::LessOrEqual)),
-    OpDef::onnx("Greater", 1, |n| legacy::check(n).and_then(|()| boxed(Compare::Greater))),
+    OpDef::onnx("Greater", 1, |n| legacy::aligned(n, Compare::Greater)),
     OpDef::onnx("GreaterOrEqual", 12, |_| boxed(Compare::GreaterOrEqual)),
 ];
 

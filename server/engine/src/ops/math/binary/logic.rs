@@ -5,7 +5,7 @@ use crate::{
     error::Result,
     graph::Fact,
     ops::{
-        Facts, Inputs, Op, OpDef, Outputs, RunContext, boxed,
+        Facts, Inputs, Op, OpDef, Outputs, RunContext,
         math::{
             broadcast::zip,
             facts::{Takes, broadcast_all},
@@ -16,9 +16,9 @@ use crate::{
 };
 
 pub(crate) const OPS: &[OpDef] = &[
-    OpDef::onnx("And", 1, |n| legacy::check(n).and_then(|()| boxed(Logic::And))),
-    OpDef::onnx("Or", 1, |n| legacy::check(n).and_then(|()| boxed(Logic::Or))),
-    OpDef::onnx("Xor", 1, |n| legacy::check(n).and_then(|()| boxed(Logic::Xor))),
+    OpDef::onnx("And", 1, |n| legacy::aligned(n, Logic::And)),
+    OpDef::onnx("Or", 1, |n| legacy::aligned(n, Logic::Or)),
+    OpDef::onnx("Xor", 1, |n| legacy::aligned(n, Logic::Xor)),
 ];
 
 #[derive(Clone, Copy, Debug)]

@@ -5,7 +5,7 @@ use crate::{
     error::Result,
     graph::Fact,
     ops::{
-        Facts, Inputs, Op, OpDef, Outputs, RunContext, boxed,
+        Facts, Inputs, Op, OpDef, Outputs, RunContext,
         math::{
             broadcast::zip,
             facts::{Takes, broadcast_shapes},
@@ -17,7 +17,7 @@ use crate::{
     value::{Tensor, dispatch},
 };
 
-pub(crate) const OPS: &[OpDef] = &[OpDef::onnx("Pow", 1, |n| legacy::check(n).and_then(|()| boxed(Pow)))];
+pub(crate) const OPS: &[OpDef] = &[OpDef::onnx("Pow", 1, |n| legacy::aligned(n, Pow))];
 
 /// `Pow`.
 #[derive(Debug)]

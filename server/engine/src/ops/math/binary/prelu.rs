@@ -1,10 +1,11 @@
-//! `PRelu`: a slope below zero that broadcasts to the input, and not the other way.
+//! `PRelu`: a slope below zero that broadcasts to the input, and not the other way. Since opset 1.
 
+use super::legacy;
 use crate::{
     error::{OpError, Result},
     graph::Fact,
     ops::{
-        Facts, Inputs, Op, OpDef, Outputs, RunContext, boxed,
+        Facts, Inputs, Op, OpDef, Outputs, RunContext,
         math::{
             broadcast::zip,
             facts::{Takes, common_elem, like_first},
@@ -15,7 +16,7 @@ use crate::{
     value::{Tensor, dispatch},
 };
 
-pub(crate) const OPS: &[OpDef] = &[OpDef::onnx("PRelu", 7, |_| boxed(PRelu))];
+pub(crate) const OPS: &[OpDef] = &[OpDef::onnx("PRelu", 1, |n| legacy::by_channel(n, PRelu))];
 
 #[derive(Debug)]
 struct PRelu;

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The most numbers of one transform.
-const LONGEST: usize = 1 << 28;
+const LONGEST: usize = 1 << 24;
 
 /// The only integer of a tensor, as a size.
 ///

@@ -20,6 +20,9 @@ use super::{
 
 pub(in super::super) const OPS: &[OpDef] = &[OpDef::onnx("GridSample", 16, parse)];
 
+/// Each axis multiplies the elements that a place is made of.
+const MOST_AXES: usize = 6;
+
 #[derive(Debug)]
 struct GridSample {
     interpolation: Interpolation,
@@ -52,6 +55,12 @@ fn parse(node: &NodeDef<'_>) -> Result<Box<dyn Op>> {
 impl GridSample {
     fn run<T: Real>(&self, input: &Tensor, grid: &Tensor) -> Result<Tensor> {
         let (batch, channels, spatial) = split(input.shape())?;
+        if spatial.len() > MOST_AXES {
+            let came = spatial.len();
+            return Err(OpError::unsupported(format!(
+                "sampling along {came} axes is not supported, at most {MOST_AXES}"
+            )));
+        }
         let places = places(batch, spatial.len(), grid)?;
         let shape = [&[batch, channels], places].concat();
         let count = places.iter().product::<usize>();

@@ -73,7 +73,7 @@ impl<'a> Functions<'a> {
     }
 
     /// The function that a node calls.
-    pub(super) fn get(&self, node: &NodeProto) -> Option<&Function<'a>> {
+    pub(super) fn get<'s>(&'s self, node: &'s NodeProto) -> Option<&'s Function<'s>> {
         self.by_name.get(&(domain(&node.domain), node.op_type.as_str(), node.overload.as_str()))
     }
 

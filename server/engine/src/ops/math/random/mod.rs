@@ -209,7 +209,7 @@ mod tests {
             distribution: uniform,
             form: Form::Shape(vec![9]),
             elem: None,
-            seed: Seed::Counting(0.into()),
+            seed: Seed::Counting(AtomicU64::new(0)),
         };
         let next = || op.run(&Inputs::new(vec![])).unwrap().to_vec::<f32>().unwrap();
         assert_ne!(next(), next());

@@ -71,13 +71,14 @@ fn what_does_not_fit_is_an_error() {
     let tensor = |shape: &[usize]| {
         Some(Value::Tensor(Tensor::from_vec(shape, vec![0f32; shape.iter().product()]).unwrap()))
     };
-    for [q, k, v] in [
-        [&[1usize, 3, 2, 4][..], &[1, 2, 2, 4], &[1, 2, 2, 4]],
+    let misfits: [[&[usize]; 3]; 5] = [
+        [&[1, 3, 2, 4], &[1, 2, 2, 4], &[1, 2, 2, 4]],
         [&[1, 2, 2, 4], &[1, 2, 2, 3], &[1, 2, 2, 4]],
         [&[1, 2, 2, 4], &[1, 2, 2, 4], &[1, 2, 3, 4]],
         [&[1, 2, 8], &[1, 2, 8], &[1, 2, 8]],
         [&[2, 1, 2, 4], &[1, 1, 2, 4], &[1, 1, 2, 4]],
-    ] {
+    ];
+    for [q, k, v] in misfits {
         assert!(op().run::<f32>(&Inputs::new(vec![tensor(q), tensor(k), tensor(v)])).is_err(), "{q:?}");
     }
 }

@@ -1,42 +1,49 @@
 use super::*;
 use crate::value::ElemType;
 
-fn run(equation: &str, operands: &[(&[usize], Vec<f64>)]) -> Result<(Vec<usize>, Vec<f64>)> {
+type Operand = (Vec<usize>, Vec<f64>);
+
+fn run(equation: &str, operands: &[Operand]) -> Result<Operand> {
     let tensors: Vec<Tensor> =
-        operands.iter().map(|(shape, data)| Tensor::from_vec(*shape, data.clone()).unwrap()).collect();
+        operands.iter().map(|(shape, data)| Tensor::from_vec(&shape[..], data.clone()).unwrap()).collect();
     let einsum = Einsum { equation: Equation::parse(equation)? };
     let tensor = einsum.run::<f64>(&tensors.iter().collect::<Vec<_>>())?;
     Ok((tensor.shape().to_vec(), tensor.to_vec()?))
 }
 
-fn counted(len: usize) -> Vec<f64> {
-    (1..=len).map(|i| i as f64).collect()
+/// An operand of this shape that counts from 1.
+fn counted(shape: &[usize]) -> Operand {
+    (shape.to_vec(), (1..=shape.iter().product::<usize>()).map(|i| i as f64).collect())
+}
+
+fn check(equation: &str, operands: &[Operand], shape: &[usize], data: &[f64]) {
+    let (came_shape, came) = run(equation, operands).unwrap();
+    assert_eq!((&came_shape[..], &came[..]), (shape, data), "{equation}");
 }
 
 #[test]
 fn it_is_what_numpy_says() {
-    let (square, row) = ((&[2usize, 2][..], counted(4)), (&[2usize][..], counted(2)));
-    let cases: &[(&str, Vec<(&[usize], Vec<f64>)>, &[usize], &[f64])] = &[
-        ("ij->ji", vec![square.clone()], &[2, 2], &[1.0, 3.0, 2.0, 4.0]),
-        ("ii", vec![square.clone()], &[], &[5.0]),
-        ("ii->i", vec![square.clone()], &[2], &[1.0, 4.0]),
-        ("ij,jk", vec![square.clone(), square.clone()], &[2, 2], &[7.0, 10.0, 15.0, 22.0]),
-        ("ij, j -> i", vec![square.clone(), row.clone()], &[2], &[5.0, 11.0]),
-        ("i,j", vec![row.clone(), row.clone()], &[2, 2], &[1.0, 2.0, 2.0, 4.0]),
-        ("ij,ij->", vec![square.clone(), square.clone()], &[], &[30.0]),
-        ("...j,j", vec![square.clone(), row.clone()], &[2], &[5.0, 11.0]),
-        ("b...,c...->...", vec![square.clone(), square.clone()], &[2], &[16.0, 36.0]),
-        ("ij,jk,k->i", vec![square.clone(), square.clone(), row.clone()], &[2], &[27.0, 59.0]),
-        // The second operand is stretched along i.
-        ("ij,ij->ij", vec![square.clone(), (&[1, 2], counted(2))], &[2, 2], &[1.0, 4.0, 3.0, 8.0]),
-        ("ba", vec![square.clone()], &[2, 2], &[1.0, 3.0, 2.0, 4.0]),
-        ("->", vec![(&[], vec![3.0])], &[], &[3.0]),
-        ("ij,jk->ik", vec![(&[2, 0], vec![]), (&[0, 1], vec![])], &[2, 1], &[0.0, 0.0]),
-    ];
-    for (equation, operands, shape, data) in cases {
-        let (came_shape, came) = run(equation, operands).unwrap();
-        assert_eq!((&came_shape[..], &came[..]), (*shape, *data), "{equation}");
-    }
+    let (square, row) = (counted(&[2, 2]), counted(&[2]));
+    let squares = [square.clone(), square.clone()];
+    check("ij->ji", &squares[..1], &[2, 2], &[1.0, 3.0, 2.0, 4.0]);
+    check("ba", &squares[..1], &[2, 2], &[1.0, 3.0, 2.0, 4.0]);
+    check("ii", &squares[..1], &[], &[5.0]);
+    check("ii->i", &squares[..1], &[2], &[1.0, 4.0]);
+    check("ij,jk", &squares, &[2, 2], &[7.0, 10.0, 15.0, 22.0]);
+    check("ij,ij->", &squares, &[], &[30.0]);
+    check("ij, j -> i", &[square.clone(), row.clone()], &[2], &[5.0, 11.0]);
+    check("i,j", &[row.clone(), row.clone()], &[2, 2], &[1.0, 2.0, 2.0, 4.0]);
+    check("ij,jk,k->i", &[square.clone(), square.clone(), row.clone()], &[2], &[27.0, 59.0]);
+    check("->", &[counted(&[])], &[], &[1.0]);
+    check("ij,jk->ik", &[counted(&[2, 0]), counted(&[0, 1])], &[2, 1], &[0.0, 0.0]);
+}
+
+#[test]
+fn an_ellipsis_and_sizes_of_one_are_stretched() {
+    let (square, row) = (counted(&[2, 2]), counted(&[2]));
+    check("...j,j", &[square.clone(), row], &[2], &[5.0, 11.0]);
+    check("b...,c...->...", &[square.clone(), square.clone()], &[2], &[16.0, 36.0]);
+    check("ij,ij->ij", &[square, counted(&[1, 2])], &[2, 2], &[1.0, 4.0, 3.0, 8.0]);
 }
 
 #[test]
@@ -55,7 +62,6 @@ fn what_is_no_equation_is_refused() {
         assert!(Equation::parse(equation).is_err(), "{equation}");
     }
     assert!(Equation::parse("ij,jk").unwrap().check_count(1).is_err());
-    let square = (&[2usize, 2][..], counted(4));
-    assert!(run("i", std::slice::from_ref(&square)).is_err());
-    assert!(run("ij,jk->ik", &[square, (&[3, 1], counted(3))]).is_err());
+    assert!(run("i", &[counted(&[2, 2])]).is_err());
+    assert!(run("ij,jk->ik", &[counted(&[2, 2]), counted(&[3, 1])]).is_err());
 }

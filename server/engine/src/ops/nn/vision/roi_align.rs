@@ -80,15 +80,13 @@ impl RoiAlign {
         // Regions without extent were made one element long.
         let length = if self.half_pixel { length } else { length.max(T::one()) };
         let bin = length / T::count(bins);
-        let count = match self.samples {
-            0 => bin.ceil().max(T::zero()).to_usize().unwrap_or(0),
-            samples => samples,
-        };
-        if count > MOST_SAMPLES {
+        let wanted = if self.samples == 0 { bin.ceil().max(T::zero()) } else { T::count(self.samples) };
+        if wanted > T::count(MOST_SAMPLES) {
             return Err(OpError::invalid(format!(
                 "a region of {length:?} elements is far outside its image"
             )));
         }
+        let count = wanted.to_usize().unwrap_or(0);
         let place = |i: usize| {
             let (bin_start, within) = (T::count(i / count) * bin, T::count(i % count) + T::of(0.5));
             between(start + bin_start + within * bin / T::count(count), size)

@@ -91,7 +91,7 @@ impl Suite {
     /// What passed when the list was last written; the list may only shrink.
     pub const fn at_least(self) -> usize {
         match self {
-            Self::Node => 1_557,
+            Self::Node => 1_565,
             Self::Simple => 21,
             Self::PytorchOperator => 35,
             Self::PytorchConverted => 82,

@@ -3,7 +3,7 @@
 //! Triton's counters keep Triton's names and units; our own are in base units as Prometheus wants them.
 //! Labels are bounded: a model's name, its version, and closed sets of reasons. A version registers all its
 //! series when it starts, so that they are there at zero. Series of a version that is gone stay at their
-//! last value (its gauges at zero) until the exporter's idle timeout takes them out.
+//! last value (its gauges at zero) until the server ends: the exporter takes no single series out.
 
 use std::time::Duration;
 

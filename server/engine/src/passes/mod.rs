@@ -10,7 +10,6 @@ mod dead;
 mod fuse;
 mod infer;
 mod layout;
-#[allow(dead_code, reason = "rules to come use the rest")]
 pub(crate) mod rewrite;
 
 use crate::{error::Result, graph::Graph};

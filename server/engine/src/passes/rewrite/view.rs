@@ -70,11 +70,6 @@ impl<'g> View<'g> {
         Some((node, operator::<T>(node)?))
     }
 
-    /// The nodes that read a value, one entry for each time.
-    pub(crate) fn readers(&self, id: ValueId) -> impl Iterator<Item = &'g Node> + '_ {
-        self.readers[id.index()].iter().filter_map(|&index| self.graph.nodes.get(index))
-    }
-
     /// Whether one input of one node reads the value and nobody else, so that a pattern may swallow it.
     pub(crate) fn is_private(&self, id: ValueId) -> bool {
         self.readers[id.index()].len() == 1 && !self.is_output[id.index()]

@@ -44,6 +44,7 @@ unsafe impl<T: Send> Sync for Shared<T> {}
 
 impl<T> Shared<T> {
     /// The place of element `i`; not within bounds unless the caller sees to it.
+    #[inline(always)]
     pub(crate) fn at(self, i: usize) -> *mut T {
         self.0.wrapping_add(i)
     }

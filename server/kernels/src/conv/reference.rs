@@ -66,6 +66,20 @@ impl Case {
         numbers(self.out_channels, 3)
     }
 
+    /// The sums with a residual added, before the finish.
+    pub(crate) fn sums_and(&self, residual: Option<&[f32]>) -> Vec<f64> {
+        let sums = self.sums();
+        match residual {
+            Some(add) => sums.iter().zip(add).map(|(sum, &add)| sum + f64::from(add)).collect(),
+            None => sums,
+        }
+    }
+
+    /// How many outputs there are.
+    pub(crate) fn outputs(&self) -> usize {
+        self.sizes.batch * self.sizes.outputs() * self.out_channels
+    }
+
     /// The sums without what follows them.
     pub(crate) fn sums(&self) -> Vec<f64> {
         let (input, weights, bias) = (self.input(), self.weights(), self.bias());
@@ -126,12 +140,14 @@ pub(crate) fn any_finish() -> impl Strategy<Value = Finish> {
     })
 }
 
-/// Whether two vectors agree but for rounding: within `tolerance` of the magnitude, of the mean one, and of 1,
-/// which is that of the sums' terms.
-pub(crate) fn close(made: &[f32], expected: &[f64], tolerance: f64) -> Result<(), TestCaseError> {
-    prop_assert_eq!(made.len(), expected.len());
-    let mean = expected.iter().map(|x| x.abs()).sum::<f64>() / expected.len().max(1) as f64;
-    for (at, (&made, &expected)) in made.iter().zip(expected).enumerate() {
+/// Whether results are `finish` of these sums but for rounding. That is made in the sums, of terms of about 1, and
+/// no finish here stretches it to more than 1.5 times: so it is allowed to be within `tolerance` of the mean sum
+/// and of 1, however small a clip makes the results.
+pub(crate) fn close(made: &[f32], sums: &[f64], finish: Finish, tolerance: f64) -> Result<(), TestCaseError> {
+    prop_assert_eq!(made.len(), sums.len());
+    let mean = sums.iter().map(|x| x.abs()).sum::<f64>() / sums.len().max(1) as f64;
+    for (at, (&made, &sum)) in made.iter().zip(sums).enumerate() {
+        let expected = finish.exact(sum);
         let error = (f64::from(made) - expected).abs();
         prop_assert!(error <= tolerance * (expected.abs() + mean + 1.0), "{at}: {made} for {expected}");
     }

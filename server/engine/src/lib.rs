@@ -8,6 +8,7 @@ pub mod error;
 pub mod graph;
 pub mod inspect;
 mod kernels;
+mod limits;
 mod loader;
 mod model;
 pub mod onnx;

@@ -3,7 +3,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use girandole_core::{Batch, BatchOutputs, Error, Reply, Result, Session};
@@ -11,14 +11,11 @@ use girandole_core::{Batch, BatchOutputs, Error, Reply, Result, Session};
 use girandole_kernels::pool::Pool;
 
 use crate::{
-    device,
+    device, limits,
     ops::RunContext,
     plan::Plan,
     value::{Value, from_parts, to_wire},
 };
-
-/// After which a batch is given up, so that no model holds its instance for ever.
-const LONGEST_RUN: Duration = Duration::from_secs(60);
 
 /// One stream of execution over a plan.
 #[derive(Debug)]
@@ -37,7 +34,7 @@ impl OnnxSession {
         let inputs = self.gather(batch)?;
         let gathered = Instant::now();
         let values =
-            self.plan.run(inputs, &RunContext::within(LONGEST_RUN)).map_err(|error| error.at("model"))?;
+            self.plan.run(inputs, &RunContext::within(limits::RUN)).map_err(|error| error.at("model"))?;
         let ran = Instant::now();
         let tensors = batch.outputs.iter().map(|&index| hand_out(&values, index)).collect::<Result<_>>()?;
         Ok(BatchOutputs {

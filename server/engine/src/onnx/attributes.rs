@@ -5,7 +5,6 @@ use girandole_proto::onnx::{AttributeProto, NodeProto, attribute_proto::Attribut
 use super::{
     functions::Frame,
     import::{Importer, Subgraph},
-    tensor_from_proto,
 };
 use crate::{
     error::{OpError, Result},
@@ -174,7 +173,7 @@ impl<'a> NodeDef<'a> {
     /// `Invalid` where it has another type or is malformed.
     pub fn tensor(&self, name: &str) -> Result<Option<Tensor>> {
         let Some(attribute) = self.typed(name, AttributeType::Tensor)? else { return Ok(None) };
-        attribute.t.as_ref().map(|proto| tensor_from_proto(proto, self.importer.folder())).transpose()
+        attribute.t.as_ref().map(|proto| self.importer.tensor(proto)).transpose()
     }
 
     /// A required integer attribute.

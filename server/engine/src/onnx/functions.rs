@@ -2,11 +2,12 @@
 //! the file is imported; the body's names are its own, its operator sets too.
 //!
 //! Limits hold in what a file can make of it: a function that calls itself is refused, and so are calls too
-//! deep in calls and too many nodes in all.
+//! deep in calls, and bodies that come to too many nodes or bytes in all, the graphs inside them included.
 
 use std::{cell::Cell, collections::HashMap};
 
 use girandole_proto::onnx::{AttributeProto, FunctionProto, NodeProto};
+use prost::Message;
 
 use crate::{
     error::{OpError, Result},
@@ -21,6 +22,13 @@ const MAX_DEPTH: usize = 64;
 /// How many nodes all calls of a file may come to.
 const MAX_NODES: usize = 1 << 18;
 
+/// How many bytes of bodies all calls may come to, and how often the bytes of all functions where that is more.
+const MAX_BYTES: usize = 64 << 20;
+const MAX_COPIES: usize = 4;
+
+/// The longest place in messages, in bytes; of longer ones the calls are left out.
+const LONGEST_PLACE: usize = 512;
+
 /// The version of each domain's operator set.
 pub(super) type Opsets = HashMap<Domain, u32>;
 
@@ -29,6 +37,31 @@ pub(super) type Opsets = HashMap<Domain, u32>;
 pub(super) struct Function<'a> {
     pub(super) proto: &'a FunctionProto,
     opsets: Opsets,
+    size: Size,
+}
+
+/// What a body takes, the graphs inside it included.
+#[derive(Clone, Copy, Debug, Default)]
+struct Size {
+    nodes: usize,
+    bytes: usize,
+}
+
+impl Size {
+    fn of(function: &FunctionProto) -> Self {
+        Self { nodes: function.node.iter().map(nodes).sum(), bytes: function.encoded_len() }
+    }
+
+    const fn plus(self, other: Self) -> Self {
+        let nodes = self.nodes.saturating_add(other.nodes);
+        Self { nodes, bytes: self.bytes.saturating_add(other.bytes) }
+    }
+}
+
+/// A node and those of the graphs inside it.
+fn nodes(node: &NodeProto) -> usize {
+    let graphs = node.attribute.iter().flat_map(|attribute| attribute.g.iter().chain(&attribute.graphs));
+    1 + graphs.flat_map(|graph| &graph.node).map(nodes).sum::<usize>()
 }
 
 impl Function<'_> {
@@ -45,8 +78,10 @@ type Key<'a> = (&'a str, &'a str, &'a str);
 #[derive(Debug, Default)]
 pub(super) struct Functions<'a> {
     by_name: HashMap<Key<'a>, Function<'a>>,
-    /// Nodes that calls came to so far.
-    inlined: Cell<usize>,
+    /// What calls came to so far.
+    inlined: Cell<Size>,
+    /// What they may come to.
+    most_bytes: usize,
 }
 
 impl<'a> Functions<'a> {
@@ -62,14 +97,16 @@ impl<'a> Functions<'a> {
                 opsets(&proto.opset_import)
                     .map_err(|error| error.of(format_args!("function {}", proto.name)))?,
             );
-            if by_name.insert(name, Function { proto, opsets: own }).is_some() {
+            if by_name.insert(name, Function { proto, opsets: own, size: Size::of(proto) }).is_some() {
                 return Err(OpError::invalid(format!(
                     "function {}.{} stands twice",
                     proto.domain, proto.name
                 )));
             }
         }
-        Ok(Self { by_name, inlined: Cell::new(0) })
+        let own: usize = by_name.values().map(|function: &Function<'_>| function.size.bytes).sum();
+        let most_bytes = own.saturating_mul(MAX_COPIES).max(MAX_BYTES);
+        Ok(Self { by_name, inlined: Cell::default(), most_bytes })
     }
 
     /// The function that a node calls.
@@ -77,17 +114,25 @@ impl<'a> Functions<'a> {
         self.by_name.get(&(domain(&node.domain), node.op_type.as_str(), node.overload.as_str()))
     }
 
-    /// Counts the nodes of a body that is about to be inlined.
+    /// Counts a body that is about to be inlined.
     ///
     /// # Errors
-    /// `Invalid` beyond the limit.
-    fn count(&self, nodes: usize) -> Result<()> {
-        let all = self.inlined.get().saturating_add(nodes);
+    /// `Invalid` beyond the limits.
+    fn count(&self, body: Size) -> Result<()> {
+        let all = self.inlined.get().plus(body);
         self.inlined.set(all);
-        if all <= MAX_NODES {
-            return Ok(());
+        if all.nodes > MAX_NODES {
+            return Err(OpError::invalid(format!(
+                "the calls of functions come to more than {MAX_NODES} nodes"
+            )));
         }
-        Err(OpError::invalid(format!("the calls of functions come to more than {MAX_NODES} nodes")))
+        if all.bytes > self.most_bytes {
+            return Err(OpError::invalid(format!(
+                "the calls of functions come to more than {} bytes of their bodies",
+                self.most_bytes
+            )));
+        }
+        Ok(())
     }
 }
 
@@ -133,7 +178,7 @@ impl<'a> Frame<'a> {
         if self.depth >= MAX_DEPTH {
             return Err(OpError::invalid(format!("calls lie more than {MAX_DEPTH} deep in calls")));
         }
-        functions.count(proto.node.len())?;
+        functions.count(function.size)?;
         let defaults = proto.attribute_proto.iter().map(|attribute| (attribute.name.as_str(), attribute));
         let given = caller.attribute.iter();
         let given = given.filter_map(|own| Some((own.name.as_str(), self.attribute(own)?)));
@@ -162,6 +207,9 @@ impl<'a> Frame<'a> {
     /// A node for messages, behind the calls that lead to it.
     pub(super) fn place(&self, node: &NodeProto, index: usize) -> String {
         let own = place(node, index);
-        if self.place.is_empty() { own } else { format!("{}, {own}", self.place) }
+        if self.place.is_empty() || self.place.len() + own.len() > LONGEST_PLACE {
+            return own;
+        }
+        format!("{}, {own}", self.place)
     }
 }

@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use girandole_proto::onnx::{GraphProto, NodeProto, ValueInfoProto};
+use girandole_proto::onnx::{GraphProto, NodeProto, TensorProto, ValueInfoProto};
 
 use super::{
     NodeDef,
@@ -26,9 +26,9 @@ use crate::{
         self, Domain, OpDef,
         function::{BODY_OPSET, Body, FunctionDef, Step},
     },
-    passes,
+    passes::{self, Folding},
     plan::Plan,
-    value::Value,
+    value::{Tensor, Value},
 };
 
 /// How deep graphs may lie in graphs.
@@ -51,6 +51,7 @@ pub struct Subgraph {
 pub(super) struct Context<'a> {
     pub(super) functions: Functions<'a>,
     pub(super) folder: Option<&'a Path>,
+    pub(super) folding: Folding,
 }
 
 /// Imports one graph.
@@ -86,16 +87,18 @@ impl<'a> Importer<'a> {
         Self { context, frame, outer: None, depth: 0, state: RefCell::default() }
     }
 
-    /// Where external data may lie.
-    pub(super) const fn folder(&self) -> Option<&'a Path> {
-        self.context.folder
+    /// A tensor of the file.
+    pub(super) fn tensor(&self, proto: &TensorProto) -> Result<Tensor> {
+        let tensor = tensor_from_proto(proto, self.context.folder)?;
+        self.context.folding.hold(&tensor);
+        Ok(tensor)
     }
 
     /// The graph with its passes done.
     pub(super) fn graph(self, proto: &GraphProto) -> Result<Graph> {
         self.import(proto)?;
         let mut graph = self.state.into_inner().graph;
-        passes::run(&mut graph, passes::Place::Model)?;
+        passes::run(&mut graph, passes::Place::Model, &self.context.folding)?;
         Ok(graph)
     }
 
@@ -121,7 +124,7 @@ impl<'a> Importer<'a> {
         inner.import(proto)?;
         let mut state = inner.state.into_inner();
         let formal_inputs = state.graph.inputs.len() - state.captured.len();
-        passes::run(&mut state.graph, passes::Place::Node)?;
+        passes::run(&mut state.graph, passes::Place::Node, &self.context.folding)?;
         let outputs = state.graph.outputs.iter().map(|&id| state.graph.fact(id).clone()).collect();
         let plan = Arc::new(Plan::new(state.graph)?);
         let captures = state.captured.into_iter().map(|name| formal + position(captures, name)).collect();
@@ -155,7 +158,7 @@ impl<'a> Importer<'a> {
             return Err(OpError::unsupported(format!("sparse initializer '{name}' is not supported")));
         }
         for tensor in &proto.initializer {
-            let value = Value::Tensor(tensor_from_proto(tensor, self.context.folder)?);
+            let value = Value::Tensor(self.tensor(tensor)?);
             self.define(&tensor.name, Fact::of_constant(&value))?;
         }
         Ok(())

@@ -15,6 +15,7 @@ use crate::{
     error::{OpError, Result},
     graph::Graph,
     ops::Domain,
+    passes::Folding,
 };
 
 /// A model file as imported.
@@ -50,7 +51,11 @@ fn read(model: ModelProto, folder: Option<&Path>) -> Result<ModelFile> {
     if graph.output.is_empty() {
         return Err(OpError::invalid("the graph has no outputs"));
     }
-    let context = Context { functions: Functions::new(&model.functions, &opsets)?, folder };
+    let context = Context {
+        functions: Functions::new(&model.functions, &opsets)?,
+        folder,
+        folding: Folding::default(),
+    };
     let frame = Frame::of_model(&opsets);
     Ok(ModelFile {
         graph: Importer::new(&context, &frame).graph(&graph)?,

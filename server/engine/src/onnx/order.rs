@@ -65,9 +65,16 @@ fn free_names(graph: &GraphProto) -> Vec<&str> {
 
 /// A node for messages: its name, or its number in the file.
 pub(super) fn place(node: &NodeProto, index: usize) -> String {
+    let op = shortened(&node.op_type);
     if node.name.is_empty() {
-        format!("node {index} ({})", node.op_type)
+        format!("node {index} ({op})")
     } else {
-        format!("node '{}' ({})", node.name, node.op_type)
+        format!("node '{}' ({op})", shortened(&node.name))
     }
+}
+
+/// The beginning of a name: every node that a call makes keeps a copy of it.
+fn shortened(name: &str) -> &str {
+    const LONGEST: usize = 160;
+    &name[..name.floor_char_boundary(LONGEST)]
 }

@@ -1,18 +1,21 @@
 //! Rewrites of a graph, in this order and for these reasons:
 //!
 //! 1. [`infer`]: what is known of every value, so that a model that can never run is refused when it loads;
-//!    nodes whose inputs are all constant run here, once.
+//!    nodes whose inputs are all constant run here, once ([`fold`]).
 //! 2. [`dead`]: nodes and values that nobody uses any more go.
 //! 3. [`fuse`]: patterns of several nodes become one fused operator, by rules of [`rewrite`].
 //! 4. [`layout`]: images get channels innermost; then what follows a convolution becomes part of it.
 
 mod dead;
+mod fold;
 mod fuse;
 mod infer;
 mod layout;
 pub(crate) mod rewrite;
 
 use crate::{error::Result, graph::Graph};
+
+pub(crate) use fold::Folding;
 
 /// Where a graph stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +30,8 @@ pub(crate) enum Place {
 ///
 /// # Errors
 /// `Invalid` naming the node of a model that can never run.
-pub(crate) fn run(graph: &mut Graph, place: Place) -> Result<()> {
-    infer::run(graph, place)?;
+pub(crate) fn run(graph: &mut Graph, place: Place, folding: &Folding) -> Result<()> {
+    infer::run(graph, place, folding)?;
     dead::run(graph);
     fuse::run(graph)?;
     layout::run(graph)?;

@@ -14,7 +14,7 @@ pub(crate) use dispatch::dispatch;
 pub use elem::ElemType;
 pub use element::{Bool, Element, Text};
 pub use mini::{Mini, Overflow, Rounding, encode_power};
-pub use tensor::{Data, MAX_TENSOR_BYTES, Tensor, checked_len};
+pub use tensor::{Data, Tensor, checked_len};
 pub use view::View;
 pub use wire::{from_parts, to_wire};
 

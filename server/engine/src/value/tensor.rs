@@ -14,11 +14,10 @@ use super::{
     element::{Bool, Element},
     view::View,
 };
-use crate::error::{OpError, Result};
-
-/// The most bytes one tensor may take; what a model file or a request asks for beyond it is refused
-/// before it is allocated.
-pub const MAX_TENSOR_BYTES: usize = 4 << 30;
+use crate::{
+    error::{OpError, Result},
+    limits,
+};
 
 /// An immutable tensor; clones share the storage.
 #[derive(Clone)]
@@ -252,11 +251,13 @@ impl std::fmt::Debug for Tensor {
 /// The number of elements of `shape`, checked against what one tensor may take, as if no dimension were 0.
 ///
 /// # Errors
-/// `TooLarge` beyond [`MAX_TENSOR_BYTES`].
+/// `TooLarge` beyond [`limits::TENSOR_BYTES`].
 pub fn checked_len<T>(shape: &[usize]) -> Result<usize> {
     let extent = shape.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim.max(1)));
     extent
-        .filter(|all| all.checked_mul(size_of::<T>().max(1)).is_some_and(|bytes| bytes <= MAX_TENSOR_BYTES))
+        .filter(|all| {
+            all.checked_mul(size_of::<T>().max(1)).is_some_and(|bytes| bytes <= limits::TENSOR_BYTES)
+        })
         .map(|all| if shape.contains(&0) { 0 } else { all })
         .ok_or_else(|| {
             OpError::TooLarge(format!(

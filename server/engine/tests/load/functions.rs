@@ -5,10 +5,10 @@ use girandole_engine::{
     ops::RunContext,
     value::{Tensor, Value},
 };
-use girandole_proto::onnx::{attribute_proto::AttributeType, tensor_proto::DataType};
+use girandole_proto::onnx::{TensorProto, attribute_proto::AttributeType, tensor_proto::DataType};
 
 use crate::{
-    builder::{Node, OnnxBuilder, floats, node},
+    builder::{Node, OnnxBuilder, floats, node, tensor},
     load,
 };
 
@@ -136,6 +136,27 @@ fn calls_without_end_are_refused() {
     let last = body(vec![node("Neg", "x", "a")]);
     let many = many.function("F40", "x", "a", last).node(call("F0", "x", "y")).outputs("y");
     assert!(refusal(many).contains("more than 262144 nodes"));
+
+    // The nodes of graphs inside a body count, too.
+    let branch = || {
+        let nodes =
+            (0..1000).fold(OnnxBuilder::new(), |graph, i| graph.node(node("Neg", "x", &format!("o{i}"))));
+        nodes.outputs("o0").graph()
+    };
+    let choice = node("If", "x", "y").with("then_branch", branch()).with("else_branch", branch());
+    let many = (0..200).fold(model().function("F", "x", "y", body(vec![choice])), |model, i| {
+        model.node(call("F", "x", &format!("y{i}")))
+    });
+    assert!(refusal(many.outputs("y0")).contains("more than 262144 nodes"));
+
+    // So do its bytes: 100 copies of a constant of a megabyte.
+    let large = tensor(DataType::Uint8, &[1 << 20]);
+    let large = TensorProto { raw_data: vec![1; 1 << 20].into(), ..large };
+    let large = node("Constant", "", "y").with("value", large);
+    let many = (0..100).fold(model().function("F", "x", "y", body(vec![large])), |model, i| {
+        model.node(call("F", "x", &format!("y{i}")))
+    });
+    assert!(refusal(many.outputs("y0")).contains("bytes of their bodies"));
 
     let deep = (0..500).fold(model(), |model, i| {
         model.function(&format!("F{i}"), "x", "y", body(vec![call(&format!("F{}", i + 1), "x", "y")]))

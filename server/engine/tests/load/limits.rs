@@ -44,6 +44,19 @@ fn a_tensor_too_large_is_an_error_of_its_node_and_not_an_abort() {
 }
 
 #[test]
+fn computed_constants_take_no_more_than_is_allowed() {
+    // Twelve times 32 MiB, of a file of a few hundred bytes.
+    let model = OnnxBuilder::new().constant("s", ints(&[1], &[1 << 22]));
+    let model = (0..12).fold(model, |model, i| {
+        model.node(node("ConstantOfShape", "s", &format!("zeros{i}")).with("value", ints(&[1], &[i])))
+    });
+    let names = (0..12).map(|i| format!("zeros{i} ")).collect::<String>();
+    let plan = load(model.outputs(&names).bytes()).unwrap();
+    assert_eq!(plan.nodes().count(), 4, "8 of them fit into 256 MiB");
+    assert!(plan.constant_bytes() < 257 << 20, "{} bytes", plan.constant_bytes());
+}
+
+#[test]
 fn a_negative_size_is_invalid() {
     let model = OnnxBuilder::new().constant("s", ints(&[1], &[-4]));
     let model = model.node(node("ConstantOfShape", "s", "y").named("less")).outputs("y");

@@ -13,6 +13,7 @@ mod maps;
 mod mutation;
 mod operators;
 mod refused;
+mod regressions;
 
 use bytes::Bytes;
 use girandole_core::Error;

@@ -12,7 +12,7 @@ use crate::{
 
 use super::{
     kernels::{Walk, strided},
-    shapes::{contents, one_fact, sizes, unknown},
+    shapes::{contents, of_length, one_fact, sizes},
 };
 
 pub(super) const OPS: &[OpDef] = &[
@@ -69,8 +69,8 @@ struct ConstantOfShape {
 
 impl Op for ConstantOfShape {
     fn infer(&self, inputs: &Facts<'_>, _outputs: usize) -> Result<Vec<Fact>> {
-        let rank = inputs.shape(0).and_then(|shape| shape.first()?.known());
-        one_fact(Some(self.value.elem()), contents(inputs.get(0)).or_else(|| rank.map(unknown)))
+        let shape = inputs.get(0);
+        one_fact(Some(self.value.elem()), contents(shape).or_else(|| of_length(shape)))
     }
 
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {

@@ -14,7 +14,7 @@ use crate::{
 
 use super::{
     params::{IntList, Known},
-    shapes::{contents, one_fact, place, unknown},
+    shapes::{contents, of_length, one_fact, place, unknown},
 };
 
 pub(super) const OPS: &[OpDef] = &[
@@ -92,8 +92,7 @@ impl Op for Reshape {
             _ => contents(inputs.get(1)).map(|dims| dims.into_iter().map(Target::Dim).collect()),
         };
         let shape = target.map(|target| self.dims(inputs.shape(0), &target));
-        let rank = || inputs.shape(1)?.first()?.known();
-        let shape = shape.or_else(|| rank().map(unknown));
+        let shape = shape.or_else(|| of_length(inputs.get(1)));
         // A scalar that becomes a vector of one, or the other way round, still describes the same shape.
         let dims = inputs.get(0).and_then(|fact| fact.dims.clone());
         let dims = dims.filter(|_| shape.as_ref().is_some_and(|shape| shape.len() <= 1));

@@ -6,6 +6,9 @@ use crate::{
     value::{ElemType, Tensor},
 };
 
+/// The most dimensions that a shape tensor is believed to describe: its length is a number of the file's.
+const MAX_RANK: usize = 64;
+
 /// The dimension that `axis` names in a tensor of `rank`; a negative one counts from the end.
 ///
 /// # Errors
@@ -107,17 +110,22 @@ pub(super) fn known(shape: &[usize]) -> SymShape {
     shape.iter().map(|&size| SymDim::Known(size)).collect()
 }
 
+/// As many unknown dimensions as the shape tensor of this fact has elements, where that is a sensible rank.
+pub(super) fn of_length(fact: Option<&Fact>) -> Option<SymShape> {
+    let len = fact?.shape.as_ref()?.first()?.known()?;
+    (len <= MAX_RANK).then(|| unknown(len))
+}
+
 /// The contents of a small integer tensor that describes a shape, element by element as far as they are
 /// known (a negative one counts as unknown); `None` where not even their number is known.
 pub(super) fn contents(fact: Option<&Fact>) -> Option<SymShape> {
-    const LONGEST: usize = 64;
     let fact = fact?;
     if fact.dims.is_some() {
         return fact.dims.clone();
     }
     let len = match fact.shape.as_deref()? {
         [] => 1,
-        [SymDim::Known(len)] if *len <= LONGEST => *len,
+        [SymDim::Known(len)] if *len <= MAX_RANK => *len,
         _ => return None,
     };
     if !fact.elem.is_some_and(ElemType::is_int) {

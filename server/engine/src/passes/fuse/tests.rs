@@ -92,7 +92,8 @@ fn fused(build: impl Fn(&mut Net) -> Vec<ValueId>) -> Vec<String> {
         net
     };
     let (plain, mut changed) = (make().answer(), make());
-    crate::passes::run(&mut changed.graph, crate::passes::Place::Model).unwrap();
+    crate::passes::run(&mut changed.graph, crate::passes::Place::Model, &crate::passes::Folding::default())
+        .unwrap();
     let left = changed.graph.nodes.iter().map(|node| format!("{:?}", node.op)).collect();
     for (plain, changed) in plain.iter().zip(changed.answer()) {
         assert_eq!(plain.len(), changed.len());

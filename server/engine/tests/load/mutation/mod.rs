@@ -24,6 +24,13 @@ fn as_file(model: ModelProto, random: &mut Random) -> File {
     if random.one_in(3) { File::of_inputs(model) } else { model.into() }
 }
 
+/// The model after one to three changes.
+fn changed(model: &ModelProto, random: &mut Random) -> ModelProto {
+    let mut model = model.clone();
+    (0..=random.below(2)).for_each(|_| fields::change(&mut model, random));
+    model
+}
+
 #[test]
 fn every_operator_of_the_zoo_loads_and_runs_unbroken() {
     let entries = ENTRIES.iter().map(|&entry| (entry, zoo::model(entry)));
@@ -67,7 +74,7 @@ fn changed_fields_of_every_operator_do_no_harm() {
         let model = zoo::model(entry);
         for seed in 0..60 {
             let mut random = Random::new(seed);
-            let broken = fields::mutate(model.clone(), &mut random);
+            let broken = changed(&model, &mut random);
             trials.add(&format!("{entry}, seed {seed}"), &as_file(broken, &mut random), &mut random);
         }
     }
@@ -81,7 +88,7 @@ fn changed_fields_of_whole_models_do_no_harm() {
         let model = ModelProto::decode(file).unwrap();
         for seed in 0..300 {
             let mut random = Random::new(seed);
-            let broken = fields::mutate(model.clone(), &mut random);
+            let broken = changed(&model, &mut random);
             trials.add(&format!("{name}, seed {seed}"), &as_file(broken, &mut random), &mut random);
         }
     }
@@ -95,8 +102,30 @@ fn changed_fields_of_graphs_in_graphs_do_no_harm() {
         let model = model.model();
         for seed in 0..300 {
             let mut random = Random::new(seed);
-            let broken = fields::mutate(model.clone(), &mut random);
+            let broken = changed(&model, &mut random);
             trials.add(&format!("{name}, seed {seed}"), &as_file(broken, &mut random), &mut random);
+        }
+    }
+    trials.assert_harmless();
+}
+
+#[test]
+fn parts_of_two_models_together_do_no_harm() {
+    let mut trials = Trials::default();
+    for (number, entry) in ENTRIES.iter().enumerate() {
+        for seed in 0..20 {
+            let mut random = Random::new(seed + 1000 * number as u64);
+            let other = random.pick(ENTRIES);
+            let mut model = zoo::model(entry);
+            fields::cross(&mut model, &zoo::model(other), &mut random);
+            if random.one_in(2) {
+                fields::change(&mut model, &mut random);
+            }
+            trials.add(
+                &format!("{entry} and {other}, seed {seed}"),
+                &as_file(model, &mut random),
+                &mut random,
+            );
         }
     }
     trials.assert_harmless();

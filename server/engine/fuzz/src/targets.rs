@@ -1,0 +1,52 @@
+//! What a target does with a file. Any panic ends the process, also one that a session would catch.
+
+use std::{fs, io, path::PathBuf, sync::OnceLock};
+
+use bytes::Bytes;
+use girandole_core::{Batch, LoadOptions, LoadRequest, Loader, Model, Reply, SessionOptions};
+use girandole_engine::{Engine, onnx};
+
+use crate::{inputs, random::Random};
+
+/// Imports the file, without a folder for external data.
+pub fn import(file: &[u8]) {
+    drop(onnx::import(Bytes::copy_from_slice(file), None));
+}
+
+/// Loads the file from a folder and runs one batch of made-up inputs, where the model wants small ones.
+pub fn load(file: &[u8]) {
+    let Ok(model) = load_model(file) else { return };
+    let mut random = Random::new(hash(file));
+    let Some(inputs) = inputs::of(model.spec(), &mut random) else { return };
+    let Ok(mut session) = model.session(&SessionOptions::default()) else { return };
+    let outputs = (0..model.spec().outputs.len()).collect();
+    session.run(Batch { rows: 1, inputs, outputs }, Reply::new(drop));
+}
+
+/// A number that looks random and is the same for the same file (FNV-1a).
+fn hash(file: &[u8]) -> u64 {
+    file.iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+fn load_model(file: &[u8]) -> girandole_core::Result<std::sync::Arc<dyn Model>> {
+    let path = folder().join("model.onnx");
+    fs::write(&path, file).map_err(|error| girandole_core::Error::internal(error.to_string()))?;
+    let options = LoadOptions::default();
+    Engine.load(&LoadRequest { name: "fuzz".into(), version: 1, path, options })
+}
+
+/// A folder of this process, with a file of external data in it.
+#[allow(clippy::expect_used)]
+fn folder() -> &'static PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let make = || -> io::Result<PathBuf> {
+            let folder = std::env::temp_dir().join(format!("girandole-fuzz-{}", std::process::id()));
+            fs::create_dir_all(&folder)?;
+            fs::write(folder.join("weights.bin"), [1; 4096])?;
+            Ok(folder)
+        };
+        make().expect("a folder for models")
+    })
+}

@@ -7,6 +7,12 @@ use crate::pool;
 /// Multiplications (or as cheap steps) that are worth a task of their own: some microseconds.
 const WORTHWHILE: usize = 1 << 17;
 
+/// As how many steps so many multiplications and additions of a matrix product count, whose operands are in
+/// registers.
+pub(crate) const fn products(count: usize) -> usize {
+    count / 2
+}
+
 /// Tasks for each thread, so that one that is held up delays little.
 const SHARE: usize = 4;
 

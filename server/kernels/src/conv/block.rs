@@ -1,7 +1,7 @@
 //! The inner loop of every convolution that mixes channels: a block of outputs by a panel of columns is
 //! summed in registers. Rows of the left matrix are not copied: there is a pointer for each row and tap.
 
-use super::Finish;
+use super::finish::{Early, Finish};
 use crate::{isa::Isa, simd::Simd};
 
 /// The left matrix of a block: for each tap a pointer for each row.
@@ -135,7 +135,7 @@ pub(crate) unsafe fn put<S: Simd, const MR: usize, const NV: usize>(
     }
 }
 
-/// Stores whole sums: with the residual, and within bounds.
+/// Stores whole sums: with the residual, and with what is done in registers.
 ///
 /// # Safety
 /// `place` has `MR` rows, and so has its residual where it has one.
@@ -144,24 +144,25 @@ pub(crate) unsafe fn put_whole<S: Simd, const MR: usize, const NV: usize>(
     s: S,
     sums: &Sums<S::V, MR, NV>,
     place: Place,
-    (low, high): (f32, f32),
+    early: Early,
 ) {
-    let (low, high) = (s.splat(low), s.splat(high));
-    for (i, row) in sums.iter().enumerate() {
-        for (j, &sum) in row.iter().enumerate() {
-            let (at, mut sum) = (j * S::LANES, sum);
-            if at < place.columns {
-                let (offset, part) = (i * place.step + at, place.columns - at);
-                // SAFETY: the caller's; no more than the columns that are there.
-                unsafe {
-                    if !place.residual.is_null() {
-                        sum = s.add(sum, s.load_part(place.residual.add(offset), part));
-                    }
-                    s.store_part(place.to.add(offset), part, s.min(high, s.max(low, sum)));
+    // Step by step over the whole block: so the compiler keeps it in registers.
+    let mut sums = *sums;
+    if !place.residual.is_null() {
+        for (i, row) in sums.iter_mut().enumerate() {
+            for (j, sum) in row.iter_mut().enumerate() {
+                let at = j * S::LANES;
+                if at < place.columns {
+                    let from = place.residual.wrapping_add(i * place.step + at);
+                    // SAFETY: the caller's; no more than the columns that are there.
+                    *sum = s.add(*sum, unsafe { s.load_part(from, place.columns - at) });
                 }
             }
         }
     }
+    early.apply(s, sums.as_flattened_mut());
+    // SAFETY: the caller's.
+    unsafe { put(s, &sums, place) }
 }
 
 /// Stores whole sums, with all that happens to them.
@@ -175,10 +176,10 @@ pub(crate) unsafe fn finish<S: Simd, const MR: usize, const NV: usize>(
     place: Place,
     (isa, finish): (Isa, Finish),
 ) {
-    let (low, high, more) = finish.in_registers();
+    let (early, more) = finish.in_registers();
     // SAFETY: the caller's; what is looked at again was just stored.
     unsafe {
-        put_whole(s, sums, place, (low, high));
+        put_whole(s, sums, place, early);
         if more {
             finish.rows(isa, place.to, (MR, place.step), place.columns);
         }

@@ -79,7 +79,7 @@ impl Blocks {
         let line = grid.columns.checked_mul(self.bias.len()).ok_or(misfit)?;
         let lines = self.lines.len();
         let len = grid.rows.checked_mul(lines).and_then(|all| all.checked_mul(line)).ok_or(misfit)?;
-        let steps = row * lines * self.bias.len() / 8;
+        let steps = split::products(row * lines * self.bias.len());
         let fill = |out: &mut [MaybeUninit<f32>]| {
             let base = Shared(out.as_mut_ptr().cast::<f32>());
             split::ranges(grid.rows, steps, &|rows: Range<usize>| {

@@ -14,6 +14,35 @@ pub struct Finish {
     shift: f32,
 }
 
+/// What is done to sums that are still in registers: the commonest functions, each a few instructions.
+#[derive(Clone, Copy)]
+pub(crate) enum Early {
+    Bounds { low: f32, high: f32 },
+    HardSwish,
+}
+
+impl Early {
+    const NOTHING: Self = Self::Bounds { low: f32::NEG_INFINITY, high: f32::INFINITY };
+
+    /// Of some vectors. A NaN stays one.
+    #[inline(always)]
+    pub(crate) fn apply<S: Simd>(self, s: S, sums: &mut [S::V]) {
+        match self {
+            Self::Bounds { low, high } => {
+                let (low, high) = (s.splat(low), s.splat(high));
+                for sum in sums {
+                    *sum = clip(s, *sum, low, high);
+                }
+            }
+            Self::HardSwish => {
+                for sum in sums {
+                    *sum = hard_swish(s, *sum);
+                }
+            }
+        }
+    }
+}
+
 impl Finish {
     /// Nothing happens.
     pub const NONE: Self = Self { function: None, scale: 1.0, shift: 0.0 };
@@ -39,18 +68,19 @@ impl Finish {
         Self { scale: self.scale * scale, shift: self.shift * scale + shift, ..self }
     }
 
-    /// The bounds that are kept to in registers, and whether [`Self::rows`] is left to do.
-    pub(super) fn in_registers(self) -> (f32, f32, bool) {
-        let (low, high) = self.bounds().unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
-        (low, high, self.bounds().is_none())
+    /// What is done in registers, and whether [`Self::rows`] is left to do.
+    pub(crate) fn in_registers(self) -> (Early, bool) {
+        let early = self.early();
+        (early.unwrap_or(Early::NOTHING), early.is_none())
     }
 
-    /// The bounds, where that is all there is.
-    fn bounds(self) -> Option<(f32, f32)> {
+    /// What is done in registers, where that is all there is.
+    fn early(self) -> Option<Early> {
         match self.function {
             _ if self.scale != 1.0 || self.shift != 0.0 => None,
-            None => Some((f32::NEG_INFINITY, f32::INFINITY)),
-            Some(Function::Clip { low, high }) => Some((low, high)),
+            None => Some(Early::NOTHING),
+            Some(Function::Clip { low, high }) => Some(Early::Bounds { low, high }),
+            Some(Function::HardSwish) => Some(Early::HardSwish),
             Some(_) => None,
         }
     }
@@ -68,7 +98,7 @@ impl Finish {
     ///
     /// # Safety
     /// The numbers may be read and written, by nobody else meanwhile.
-    pub(super) unsafe fn rows(self, isa: Isa, to: *mut f32, (rows, step): (usize, usize), columns: usize) {
+    pub(crate) unsafe fn rows(self, isa: Isa, to: *mut f32, (rows, step): (usize, usize), columns: usize) {
         dispatch(isa, Again { finish: self, to, rows, step, columns });
     }
 
@@ -96,11 +126,17 @@ fn apply<S: Simd>(s: S, function: Function, x: S::V) -> S::V {
         Function::HardSigmoid { slope, offset } => {
             clip(s, s.fma(x, s.splat(slope), s.splat(offset)), zero, one)
         }
-        Function::HardSwish => s.mul(x, clip(s, s.fma(x, s.splat(1.0 / 6.0), s.splat(0.5)), zero, one)),
+        Function::HardSwish => hard_swish(s, x),
         Function::Sigmoid => sigmoid(s, x),
         Function::Silu { scale } => s.mul(x, sigmoid(s, s.mul(x, s.splat(scale)))),
         _ => x,
     }
+}
+
+#[inline(always)]
+fn hard_swish<S: Simd>(s: S, x: S::V) -> S::V {
+    let gate = s.fma(x, s.splat(1.0 / 6.0), s.splat(0.5));
+    s.mul(x, clip(s, gate, s.splat(0.0), s.splat(1.0)))
 }
 
 struct Again {

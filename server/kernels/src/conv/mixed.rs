@@ -12,6 +12,7 @@ use super::{
 use crate::{
     fresh::{Fresh, filled},
     isa::Isa,
+    pool,
     simd::{Kernel, Simd, Tiles, dispatch},
     split,
     window::taps,
@@ -143,14 +144,19 @@ impl Cut {
     fn new(rows: usize, panels: usize, steps: usize) -> Self {
         // A part of few rows loads whole panels for little work.
         const FEW: usize = 96;
-        let tasks = split::tasks(rows * panels, steps / 8);
-        let row_parts = tasks.min(rows.div_ceil(FEW)).max(1);
+        let tasks = split::tasks(rows * panels, split::products(steps));
+        let mut row_parts = tasks.min(rows.div_ceil(FEW)).max(1);
+        let threads = pool::threads();
+        // As many for each thread: of three parts on two threads one would wait for the other's second.
+        if row_parts > threads {
+            row_parts -= row_parts % threads;
+        }
         Self { rows, row_parts, panels, panel_parts: tasks.div_ceil(row_parts).min(panels).max(1) }
     }
 
     fn run(self, work: &(dyn Fn(Part) + Sync)) {
         let tasks = self.row_parts * self.panel_parts;
-        crate::pool::run(tasks, &|task| {
+        pool::run(tasks, &|task| {
             let (row, panel) = (task % self.row_parts, task / self.row_parts);
             let range = |i: usize, parts: usize, all: usize| i * all / parts..(i + 1) * all / parts;
             work(Part {

@@ -19,6 +19,7 @@ mod winograd;
 
 pub use blocks::{Blocks, Grid};
 pub use depthwise::Depthwise;
+pub(crate) use finish::Early;
 pub use finish::Finish;
 pub use mixed::{Filters, Mixed};
 pub use planes::Planes;

@@ -1,6 +1,6 @@
 //! Convolution of an image that comes plane by plane (NCHW) and has few channels, straight to NHWC: the first
-//! layer of most networks. The planes are copied with their padding; then every tap of a block of outputs in a
-//! row lies at the same distance from the block's first input.
+//! layer of most networks. The lines that a row of outputs meets are copied with their padding, which stay in the
+//! first cache; then every tap of a block of outputs lies at the same distance from the block's first input.
 
 use std::ops::Range;
 
@@ -12,13 +12,15 @@ use super::{
 use crate::{
     fresh::{Fresh, filled},
     isa::Isa,
+    scratch::with_scratch,
     simd::{Kernel, Simd, Tiles, dispatch},
     split,
-    window::{Axis, taps},
+    window::taps,
 };
 
-/// The most elements that padded planes may have: a padding may be far larger than the input.
-const LARGEST: usize = 1 << 28;
+/// The most elements that the padded lines of a row of outputs may have: a padding may be far larger than the
+/// input.
+const LARGEST: usize = 1 << 26;
 
 /// The weights of a convolution of planes, made ready for an instruction set.
 #[derive(Debug)]
@@ -56,143 +58,133 @@ impl Planes {
         if !fits {
             return None;
         }
-        let padded = Padded::new(sizes, self.depth);
-        padded.len().filter(|&len| len <= LARGEST)?;
-        let planes = padded.fill(input);
-        let offsets = padded.offsets(self.depth);
+        let lines = Lines::new(sizes, self.depth, input);
+        let scratch = lines.len().filter(|&len| len <= LARGEST)?;
+        let offsets = lines.offsets();
         let len = sizes.batch * sizes.outputs() * self.panels.columns;
-        let steps = sizes.window[2].output * self.panels.depth * self.panels.columns / 8;
+        let steps = split::products(sizes.window[2].output * self.panels.depth * self.panels.columns);
         let work = |rows: Range<usize>, out: Fresh| {
-            dispatch(
-                self.isa,
-                Lines { conv: self, padded: &padded, planes: &planes, offsets: &offsets, finish, out, rows },
-            );
+            with_scratch(scratch, |padded| {
+                padded.fill(0.0);
+                let (lines, offsets) = (&lines, &offsets[..]);
+                dispatch(self.isa, Rows { conv: self, lines, padded, offsets, finish, out, rows });
+            });
         };
         // SAFETY: the rows are all that the output has, and each is written by the one task that has it.
         Some(unsafe { filled(len, |out| split::ranges(sizes.rows(), steps, &|rows| work(rows, out))) })
     }
 }
 
-/// Planes with the places that windows touch: the padding before, and after as far as the last window reaches.
-struct Padded<'a> {
+/// The lines of the planes that a row of outputs meets: of each channel as many as the filter is high (and deep).
+struct Lines<'a> {
     sizes: &'a Sizes,
-    extents: [usize; 3],
-    planes: usize,
+    depth: usize,
+    input: &'a [f32],
+    /// Places of a line with those before and after that windows touch.
+    extent: usize,
 }
 
-/// Places from the first that a window touches to the last.
-fn extent(axis: &Axis) -> usize {
-    (axis.output - 1) * axis.stride + (axis.kernel - 1) * axis.dilation + 1
-}
-
-impl<'a> Padded<'a> {
-    fn new(sizes: &'a Sizes, depth: usize) -> Self {
-        let extents = [0, 1, 2].map(|i| {
-            let axis = &sizes.window[i];
-            extent(axis).max(axis.pad_begin + axis.input)
-        });
-        Self { sizes, extents, planes: sizes.batch * depth }
+impl<'a> Lines<'a> {
+    fn new(sizes: &'a Sizes, depth: usize, input: &'a [f32]) -> Self {
+        let axis = &sizes.window[2];
+        let touched = axis.output.saturating_sub(1) * axis.stride + (axis.kernel - 1) * axis.dilation + 1;
+        Self { sizes, depth, input, extent: touched.max(axis.pad_begin + axis.input) }
     }
 
-    fn plane(&self) -> usize {
-        self.extents.iter().product()
-    }
-
-    /// Elements of all planes.
+    /// Elements of all lines.
     fn len(&self) -> Option<usize> {
-        self.extents.iter().try_fold(self.planes, |len, &extent| len.checked_mul(extent))
-    }
-
-    /// The planes with zeros around them.
-    fn fill(&self, input: &[f32]) -> Vec<f32> {
-        let [outer, middle, inner] = &self.sizes.window;
-        let mut padded = vec![0.0; self.planes * self.plane()];
-        let lines = self.planes * outer.input * middle.input;
-        for (line, from) in input.chunks_exact(inner.input).enumerate().take(lines) {
-            let (y, rest) = (line % middle.input, line / middle.input);
-            let (z, plane) = (rest % outer.input, rest / outer.input);
-            let z = plane * self.extents[0] + z + outer.pad_begin;
-            let to = (z * self.extents[1] + y + middle.pad_begin) * self.extents[2] + inner.pad_begin;
-            padded[to..to + inner.input].copy_from_slice(from);
-        }
-        padded
+        let [outer, middle, _] = &self.sizes.window;
+        [outer.kernel, middle.kernel, self.extent].into_iter().try_fold(self.depth, usize::checked_mul)
     }
 
     /// The distance of every channel's every tap from the place of an output.
-    fn offsets(&self, depth: usize) -> Vec<usize> {
+    fn offsets(&self) -> Vec<usize> {
         let [outer, middle, inner] = &self.sizes.window;
-        let mut offsets = Vec::with_capacity(depth * taps(&self.sizes.window));
-        for channel in 0..depth {
-            for z in 0..outer.kernel {
-                for y in 0..middle.kernel {
-                    for x in 0..inner.kernel {
-                        let plane = channel * self.extents[0] + z * outer.dilation;
-                        let line = plane * self.extents[1] + y * middle.dilation;
-                        offsets.push(line * self.extents[2] + x * inner.dilation);
-                    }
-                }
-            }
-        }
-        offsets
+        let lines = self.depth * outer.kernel * middle.kernel;
+        let taps = |line: usize| (0..inner.kernel).map(move |x| line * self.extent + x * inner.dilation);
+        (0..lines).flat_map(taps).collect()
     }
 
-    /// The place of the first output of a row.
-    fn line(&self, row: usize, depth: usize) -> usize {
-        let [outer, middle, _] = &self.sizes.window;
+    /// Copies the lines of a row to between their paddings, which are zeros already.
+    fn fill(&self, row: usize, padded: &mut [f32]) {
+        let [outer, middle, inner] = &self.sizes.window;
         let (y, rest) = (row % middle.output, row / middle.output);
         let (z, image) = (rest % outer.output, rest / outer.output);
-        let plane = image * depth * self.extents[0] + z * outer.stride;
-        (plane * self.extents[1] + y * middle.stride) * self.extents[2]
+        let per_plane = outer.kernel * middle.kernel;
+        for (index, line) in padded.chunks_exact_mut(self.extent).enumerate() {
+            let (channel, tap) = (index / per_plane, index % per_plane);
+            let to = &mut line[inner.pad_begin..][..inner.input];
+            let plane = outer.place(z, tap / middle.kernel).zip(middle.place(y, tap % middle.kernel));
+            let Some((z, y)) = plane else {
+                to.fill(0.0);
+                continue;
+            };
+            let from = ((image * self.depth + channel) * outer.input + z) * middle.input + y;
+            to.copy_from_slice(&self.input[from * inner.input..][..inner.input]);
+        }
     }
 }
 
 /// Some rows of outputs.
-struct Lines<'a> {
+struct Rows<'a> {
     conv: &'a Planes,
-    padded: &'a Padded<'a>,
-    planes: &'a [f32],
+    lines: &'a Lines<'a>,
+    /// The lines of one row.
+    padded: &'a mut [f32],
     offsets: &'a [usize],
     finish: Finish,
     out: Fresh,
     rows: Range<usize>,
 }
 
-impl Kernel for Lines<'_> {
+impl Kernel for Rows<'_> {
     type Output = ();
 
     #[inline(always)]
     fn call<S: Simd>(self, s: S) {
-        for row in self.rows.clone() {
-            for panel in 0..self.conv.panels.count() {
-                s.tiles(self.conv.panels.vectors, &Line { lines: &self, row, panel });
+        let Self { conv, lines, padded, offsets, finish, out, rows } = self;
+        for row in rows {
+            lines.fill(row, padded);
+            let row = Row { conv, lines, padded, offsets, finish, out, row };
+            for panel in 0..conv.panels.count() {
+                s.tiles(conv.panels.vectors, &Columns { row: &row, panel });
             }
         }
     }
 }
 
-/// A row of outputs, the columns of one panel.
-struct Line<'a> {
+/// A row of outputs.
+struct Row<'a> {
+    conv: &'a Planes,
     lines: &'a Lines<'a>,
+    padded: &'a [f32],
+    offsets: &'a [usize],
+    finish: Finish,
+    out: Fresh,
     row: usize,
+}
+
+/// The columns of one panel in a row of outputs.
+struct Columns<'a> {
+    row: &'a Row<'a>,
     panel: usize,
 }
 
-impl Tiles for Line<'_> {
+impl Tiles for Columns<'_> {
     #[inline(always)]
     fn run<S: Simd, const VECTORS: usize, const ROWS: usize>(&self, s: S) {
-        self.lines.line::<S, ROWS, VECTORS>(s, self.row, self.panel);
+        self.row.columns::<S, ROWS, VECTORS>(s, self.panel);
     }
 }
 
-impl Lines<'_> {
+impl Row<'_> {
     #[inline(always)]
-    fn line<S: Simd, const MR: usize, const NV: usize>(&self, s: S, row: usize, panel: usize) {
-        let inner = &self.padded.sizes.window[2];
-        let from = self.planes.as_ptr().wrapping_add(self.padded.line(row, self.conv.depth));
+    fn columns<S: Simd, const MR: usize, const NV: usize>(&self, s: S, panel: usize) {
+        let inner = &self.lines.sizes.window[2];
         let mut x = 0;
         while x < inner.output {
-            let at = from.wrapping_add(x * inner.stride);
-            let out = row * inner.output + x;
+            let at = self.padded.as_ptr().wrapping_add(x * inner.stride);
+            let out = self.row * inner.output + x;
             x += match inner.output - x {
                 left if left >= MR => self.block::<S, MR, NV>(s, at, out, panel),
                 4.. => self.block::<S, 4, NV>(s, at, out, panel),
@@ -215,9 +207,9 @@ impl Lines<'_> {
         let columns = (panels.columns - column).min(panels.width);
         let to = self.out.at(out * panels.columns + column);
         let place = Place { to, residual: std::ptr::null(), step: panels.columns, columns };
-        let stride = self.padded.sizes.window[2].stride;
+        let stride = self.lines.sizes.window[2].stride;
         let mut weights = panels.panel(panel);
-        // SAFETY: every tap of the `MR` outputs from `from` on lies within the padded planes; the panel has a
+        // SAFETY: every tap of the `MR` outputs from `from` on lies within the padded lines; the panel has a
         // row for each offset; the bias is padded to whole panels; the outputs are of this task's row.
         unsafe {
             let mut sums = begin::<S, MR, NV>(s, self.conv.bias.as_ptr().add(column));

@@ -53,12 +53,20 @@ impl Rows<'_> {
         for (tap, entry) in table.iter_mut().enumerate() {
             let Some(line) = middle.place(y, tap) else { continue };
             let line = (image * middle.input + line) * inner.input;
+            let start = self.input.as_ptr().wrapping_add(line * channels);
             let mut places = [self.zeros.as_ptr(); SPAN];
-            for (j, place) in places.iter_mut().enumerate().take(count) {
-                // Before the first place the difference wraps around to a number that is too large.
-                let column = (first * inner.stride + j).wrapping_sub(inner.pad_begin);
-                if column < inner.input {
-                    *place = self.input.as_ptr().wrapping_add((line + column) * channels);
+            // Before the first place the difference wraps around to a number that is too large.
+            let begin = (first * inner.stride).wrapping_sub(inner.pad_begin);
+            if begin < inner.input && inner.input - begin >= count {
+                for (j, place) in places[..count].iter_mut().enumerate() {
+                    *place = start.wrapping_add((begin + j) * channels);
+                }
+            } else {
+                for (j, place) in places[..count].iter_mut().enumerate() {
+                    let column = begin.wrapping_add(j);
+                    if column < inner.input {
+                        *place = start.wrapping_add(column * channels);
+                    }
                 }
             }
             *entry = Some(places);
@@ -120,8 +128,8 @@ impl Rows<'_> {
                     }
                 }
             }
+            self.early.apply(s, &mut sums);
             for (q, &sum) in sums.iter().enumerate() {
-                let sum = s.min(s.splat(self.high), s.max(s.splat(self.low), sum));
                 s.store_part(to.add(q * channels + channel), part, sum);
             }
         }

@@ -5,6 +5,7 @@ mod dense;
 
 use super::{
     Finish, Sizes,
+    finish::Early,
     taps::{Image, Zeros},
 };
 use crate::{
@@ -52,7 +53,7 @@ impl Depthwise {
             return None;
         }
         let zeros = Zeros::new(self.channels);
-        let (low, high, _) = finish.in_registers();
+        let (early, _) = finish.in_registers();
         let len = sizes.batch * sizes.outputs() * self.channels;
         let per_row = sizes.window[2].output * self.weights.len();
         // SAFETY: the rows are all that the output has, and each is written by the one task that has it.
@@ -61,7 +62,7 @@ impl Depthwise {
                 split::ranges(sizes.rows(), per_row, &|rows| {
                     dispatch(
                         isa,
-                        Rows { isa, conv: self, sizes, input, zeros: &zeros, finish, low, high, out, rows },
+                        Rows { isa, conv: self, sizes, input, zeros: &zeros, finish, early, out, rows },
                     );
                 });
             })
@@ -78,9 +79,8 @@ struct Rows<'a> {
     input: &'a [f32],
     zeros: &'a Zeros,
     finish: Finish,
-    /// Bounds of the results.
-    low: f32,
-    high: f32,
+    /// What is done in registers.
+    early: Early,
     out: Fresh,
     rows: std::ops::Range<usize>,
 }
@@ -129,7 +129,7 @@ impl Rows<'_> {
     /// # Safety
     /// They are this task's, and stored.
     unsafe fn finish(&self, to: *mut f32, count: usize) {
-        if self.finish.in_registers().2 {
+        if self.finish.in_registers().1 {
             // SAFETY: the caller's; they lie one after the other.
             unsafe { self.finish.rows(self.isa, to, (1, 0), count * self.conv.channels) }
         }
@@ -154,8 +154,8 @@ impl Block<'_> {
                 } else {
                     self.sum::<S, Q, false>(s, pointers, channel, &mut sums);
                 }
+                self.rows.early.apply(s, &mut sums);
                 for (q, sum) in sums.into_iter().enumerate() {
-                    let sum = s.min(s.splat(self.rows.high), s.max(s.splat(self.rows.low), sum));
                     s.store_part(self.to.add(q * channels + channel), part, sum);
                 }
             }

@@ -147,7 +147,7 @@ impl Winograd {
             let (from, to) = (Fresh::over(from), Fresh::over(to));
             let stage = |stage: Stage, range| dispatch(self.isa, way.part(stage, from, to, range));
             split::ranges(count, places * self.in_channels * 4, &|range| stage(Stage::Input, range));
-            split::ranges(places, count * self.in_channels * self.out_channels / 8, &|range| {
+            split::ranges(places, split::products(count * self.in_channels * self.out_channels), &|range| {
                 stage(Stage::Product, range);
             });
             split::ranges(count, places * self.out_channels * 4, &|range| stage(Stage::Output, range));

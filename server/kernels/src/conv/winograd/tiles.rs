@@ -173,7 +173,7 @@ impl Part<'_> {
 
     /// What happens to a tile's outputs, which are stored, beyond the bounds.
     fn finish(&self, tile: Tile, side: usize) {
-        if !self.way.finish.in_registers().2 {
+        if !self.way.finish.in_registers().1 {
             return;
         }
         let [_, middle, inner] = &self.way.grid.sizes.window;
@@ -207,22 +207,22 @@ impl Part<'_> {
         }
         // SAFETY: one number for each output channel, of which `part` are left.
         let bias = unsafe { s.load_part(self.way.conv.bias.as_ptr().wrapping_add(channel), part) };
-        let (low, high, _) = self.way.finish.in_registers();
-        let (low, high) = (s.splat(low), s.splat(high));
+        let (early, _) = self.way.finish.in_registers();
         let image = tile.image * middle.output * inner.output;
         let (height, width) = ((T - 2).min(middle.output - tile.y), (T - 2).min(inner.output - tile.x));
         for (y, &line) in lines.iter().enumerate().take(height) {
             let line = transform::output::<S, T>(s, line);
             for (x, &sum) in line.iter().enumerate().take(width) {
                 let at = (image + (tile.y + y) * inner.output + tile.x + x) * channels + channel;
-                let mut sum = s.add(sum, bias);
+                let mut sum = [s.add(sum, bias)];
                 // SAFETY: an output of this task's tile, of which `part` channels are left; the residual is
                 // as long as the output.
                 unsafe {
                     if let Some(residual) = self.way.residual {
-                        sum = s.add(sum, s.load_part(residual.as_ptr().add(at), part));
+                        sum[0] = s.add(sum[0], s.load_part(residual.as_ptr().add(at), part));
                     }
-                    s.store_part(self.way.out.at(at), part, s.min(high, s.max(low, sum)));
+                    early.apply(s, &mut sum);
+                    s.store_part(self.way.out.at(at), part, sum[0]);
                 }
             }
         }

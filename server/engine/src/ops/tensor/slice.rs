@@ -11,7 +11,7 @@ use crate::{
 use super::{
     kernels::{Walk, strided},
     params::IntList,
-    shapes::{axes, describes, one_fact, strides, unknown},
+    shapes::{axes, contents, describes, one_fact, strides, unknown},
 };
 
 pub(super) const OPS: &[OpDef] = &[OpDef::onnx("Slice", 1, |node| boxed(Slice::parse(node)?))];
@@ -99,6 +99,11 @@ impl Slice {
     }
 
     fn known_bounds(&self, facts: &Facts<'_>) -> Option<Bounds> {
+        self.bounds_to(self.ends.known(facts).or(Vec::new)?, facts)
+    }
+
+    /// The bounds with these ends, where all others are known.
+    fn bounds_to(&self, ends: Vec<i64>, facts: &Facts<'_>) -> Option<Bounds> {
         let given = |list: &IntList| list.known(facts).or(Vec::new);
         let optional = |list: &IntList| match list.known(facts) {
             super::params::Known::Given(list) => Some(Some(list)),
@@ -107,7 +112,7 @@ impl Slice {
         };
         Some(Bounds {
             starts: given(&self.starts)?,
-            ends: given(&self.ends)?,
+            ends,
             axes: optional(&self.axes)?,
             steps: optional(&self.steps)?,
         })
@@ -124,6 +129,22 @@ impl Slice {
             };
         }
         Ok(dims)
+    }
+
+    /// The dimensions of the result, where only ends are not known, some of which may be sizes that a symbol
+    /// stands for: positions up to the length of a sequence, say.
+    fn symbolic_dims(&self, facts: &Facts<'_>, shape: &SymShape) -> Result<Option<SymShape>> {
+        let IntList::Input(input) = self.ends else { return Ok(None) };
+        let Some(ends) = contents(facts.get(input)) else { return Ok(None) };
+        let number = |end: &SymDim| end.known().and_then(|end| i64::try_from(end).ok()).unwrap_or(i64::MAX);
+        let Some(bounds) = self.bounds_to(ends.iter().map(number).collect(), facts) else { return Ok(None) };
+        let mut dims = Self::dims(&bounds, shape)?;
+        for ((axis, start, _, step), end) in bounds.cuts(shape.len())?.into_iter().zip(&ends) {
+            if end.known().is_none() {
+                dims[axis] = if start == 0 && step == 1 { up_to(&shape[axis], end) } else { SymDim::Unknown };
+            }
+        }
+        Ok(Some(dims))
     }
 
     /// What is left of a list of sizes.
@@ -143,7 +164,8 @@ impl Op for Slice {
         let elem = inputs.elem(0);
         let Some(shape) = inputs.shape(0) else { return one_fact(elem, None) };
         let Some(bounds) = self.known_bounds(inputs) else {
-            return one_fact(elem, Some(unknown(shape.len())));
+            let dims = self.symbolic_dims(inputs, shape)?;
+            return one_fact(elem, Some(dims.unwrap_or_else(|| unknown(shape.len()))));
         };
         if let (Some(list), [_], Some(ElemType::I64)) =
             (inputs.get(0).and_then(|fact| fact.dims.as_ref()), shape.as_slice(), elem)
@@ -167,6 +189,16 @@ impl Op for Slice {
             cuts[axis] = Cut::new(input.shape()[axis], start, end, step)?;
         }
         one(cut(input, &cuts)?)
+    }
+}
+
+/// What is left of a dimension up to `end`. A table that is longer than one entry is taken to be long enough:
+/// with a longer sequence, no operator after it would find sizes that fit.
+fn up_to(dim: &SymDim, end: &SymDim) -> SymDim {
+    match (dim, end) {
+        (SymDim::Known(2..), SymDim::Symbol(_)) => end.clone(),
+        (dim, end) if dim == end => end.clone(),
+        _ => SymDim::Unknown,
     }
 }
 
@@ -214,6 +246,28 @@ mod tests {
         assert_eq!(indices(4, i64::MIN, i64::MIN), [4]);
         assert_eq!(Cut::new(0, 0, 5, -1).unwrap().len, 0);
         assert!(Cut::new(5, 0, 1, 0).is_err());
+    }
+
+    #[test]
+    fn a_table_is_cut_to_a_symbolic_length() {
+        let n = SymDim::Symbol("n".into());
+        let list = |input| IntList::Input(input);
+        let slice = Slice { starts: list(1), ends: list(2), axes: list(3), steps: list(4) };
+        let ints = |values: &[i64]| {
+            Fact::of_constant(&Tensor::from_vec(vec![values.len()], values.to_vec()).unwrap().into())
+        };
+        let end = Fact { dims: Some(vec![n.clone()]), ..Fact::known(ElemType::I64, &[1]) };
+        let made = |table: SymDim, start: i64| {
+            let table = Fact::tensor(Some(ElemType::F32), Some(vec![SymDim::Known(1), table]));
+            let (start, axis) = (ints(&[start]), ints(&[1]));
+            let facts = Facts::new(vec![Some(&table), Some(&start), Some(&end), Some(&axis)]);
+            slice.infer(&facts, 1).unwrap().remove(0).shape.unwrap()[1].clone()
+        };
+        assert_eq!(made(SymDim::Known(512), 0), n);
+        assert_eq!(made(n.clone(), 0), n);
+        assert_eq!(made(SymDim::Known(512), 1), SymDim::Unknown);
+        assert_eq!(made(SymDim::Known(1), 0), SymDim::Unknown);
+        assert_eq!(made(SymDim::Symbol("m".into()), 0), SymDim::Unknown);
     }
 
     #[test]

@@ -73,9 +73,16 @@ fn dequantize<Q: Number, F: Real>(input: &Tensor, by: &Scales<'_>) -> Result<Ten
     };
     let mut out = allocate::<F>(input.shape())?;
     fill(&mut out, 1, &|start, chunk| {
-        for (i, (to, x)) in chunk.iter_mut().zip(&elements[start..]).enumerate() {
-            let place = by.grid.place(start + i);
-            *to = F::from_f64((x.to_f64() - zeros[place].to_f64()) * f64::from(by.scales[place]));
+        let mut done = 0;
+        while done < chunk.len() {
+            // Runs of one scale, so that the loop over a run has nothing to look up.
+            let (begin, place) = (start + done, by.grid.place(start + done));
+            let end = done.saturating_add(by.grid.alike(begin)).min(chunk.len());
+            let (zero, scale) = (zeros[place].to_f64(), f64::from(by.scales[place]));
+            for (to, x) in chunk[done..end].iter_mut().zip(&elements[begin..]) {
+                *to = F::from_f64((x.to_f64() - zero) * scale);
+            }
+            done = end;
         }
     });
     Tensor::from_vec(input.shape().clone(), out)

@@ -71,11 +71,40 @@ impl Grid {
             }
         }
     }
+
+    /// How many elements from `i` on have its scale, at least 1.
+    pub(super) fn alike(&self, i: usize) -> usize {
+        match *self {
+            Self::Single => usize::MAX,
+            Self::Axis { inner, .. } => inner - i % inner,
+            Self::Blocks { inner: 1, len, block, .. } => (block - i % len % block).min(len - i % len),
+            Self::Blocks { .. } => 1,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn neighbours_of_one_scale_are_counted() {
+        for (shape, block, scale) in [
+            (&[2, 4, 3][..], 0, &[1][..]),
+            (&[2, 4, 3], 0, &[4]),
+            (&[2, 4, 3], 3, &[2, 2, 3]),
+            (&[3, 5], 2, &[3, 3]),
+        ] {
+            let shape = Shape::new(shape);
+            let grid = Granularity { axis: 1, block }.grid(&shape, &Shape::new(scale)).unwrap();
+            let len = shape.elements().unwrap();
+            for i in 0..len {
+                let end = grid.alike(i).saturating_add(i).min(len);
+                assert!((i + 1..end).all(|j| grid.place(j) == grid.place(i)), "{grid:?} {i}");
+                assert!(end > i, "{grid:?} {i}");
+            }
+        }
+    }
 
     #[test]
     fn scales_are_found_by_axis_and_block() {

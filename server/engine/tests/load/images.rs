@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Numbers that look random.
-fn numbers(count: usize) -> Vec<f32> {
+pub(crate) fn numbers(count: usize) -> Vec<f32> {
     let mut state = 1u32;
     let next = |_| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -23,7 +23,7 @@ fn numbers(count: usize) -> Vec<f32> {
     (0..count).map(next).collect()
 }
 
-fn weights(dims: &[i64]) -> girandole_proto::onnx::TensorProto {
+pub(crate) fn weights(dims: &[i64]) -> girandole_proto::onnx::TensorProto {
     let values = numbers(dims.iter().product::<i64>() as usize);
     floats(dims, &values)
 }
@@ -59,7 +59,7 @@ impl Network {
     }
 }
 
-fn count(ops: &[&str], op: &str) -> usize {
+pub(crate) fn count(ops: &[&str], op: &str) -> usize {
     ops.iter().filter(|&&name| name == op).count()
 }
 
@@ -147,6 +147,21 @@ fn joined_and_resized_images_stay_as_they_are() {
     let network = Network { model, input: vec![2, 3, 9, 8], values: "a b d e f g h i" };
     let ops = network.check();
     assert_eq!(count(&ops, "NhwcOrder"), 1, "{ops:?}");
+}
+
+#[test]
+fn a_normalisation_before_its_convolution_is_one_pass() {
+    let model = begin()
+        .constant("c2", weights(&[40]))
+        .constant("v2", floats(&[40], &numbers(40).iter().map(|x| x + 1.5).collect::<Vec<_>>()))
+        .constant("w5", weights(&[8, 40, 1, 1]))
+        .node(node("Concat", "b d", "e").with("axis", 1i64))
+        .node(node("BatchNormalization", "e c2 c2 c2 v2", "f"))
+        .node(node("Relu", "f", "g"))
+        .node(node("Conv", "g w5", "h"));
+    let network = Network { model, input: vec![2, 3, 9, 8], values: "a b d e f g h" };
+    let ops = network.check();
+    assert_eq!(ops, ["NhwcConv", "NhwcConv", "Concat", "NhwcAffine", "NhwcConv", "NhwcOrder"]);
 }
 
 #[test]

@@ -33,6 +33,20 @@ fn parse(node: &NodeDef<'_>) -> Result<Box<dyn Op>> {
 }
 
 impl BatchNorm {
+    /// Factor and summand of each channel, where inputs 1 to 4 are these; `None` where they are not f32 or not of
+    /// one length.
+    pub(crate) fn fixed(&self, parameters: [&Tensor; 4]) -> Option<Vec<(f64, f64)>> {
+        let [scale, shift, mean, variance] = parameters.map(|tensor| tensor.to_vec::<f32>().ok());
+        let (scale, shift, mean, variance) = (scale?, shift?, mean?, variance?);
+        let one_length = [&shift, &mean, &variance].iter().all(|all| all.len() == scale.len());
+        let of = |channel: usize| {
+            let deviation = (f64::from(variance[channel]) + f64::from(self.epsilon)).sqrt();
+            let factor = f64::from(scale[channel]) / deviation;
+            (factor, f64::from(shift[channel]) - f64::from(mean[channel]) * factor)
+        };
+        one_length.then(|| (0..scale.len()).map(of).collect())
+    }
+
     /// Factor and summand of each channel.
     fn affine<T: Real>(&self, inputs: &Inputs, channels: usize) -> Result<Vec<(T, T)>> {
         let parameter = |i: usize| -> Result<_> {

@@ -115,16 +115,9 @@ fn affine(view: &View<'_>, root: &Node, sums: ValueId, channels: usize) -> Optio
 }
 
 fn normalised(view: &View<'_>, root: &Node, op: &BatchNorm, channels: usize) -> Option<Affine> {
-    let parameter = |i: usize| -> Option<Vec<f32>> {
-        view.constant(root.input(i)?)?.to_vec::<f32>().ok().filter(|all| all.len() == channels)
-    };
-    let (scale, shift, mean, variance) = (parameter(1)?, parameter(2)?, parameter(3)?, parameter(4)?);
-    let of = |channel: usize| {
-        let deviation = (f64::from(variance[channel]) + f64::from(op.epsilon)).sqrt();
-        let factor = f64::from(scale[channel]) / deviation;
-        (factor, f64::from(shift[channel]) - f64::from(mean[channel]) * factor)
-    };
-    Some((0..channels).map(of).collect())
+    let parameter = |i: usize| view.constant(root.input(i)?);
+    let affine = op.fixed([parameter(1)?, parameter(2)?, parameter(3)?, parameter(4)?])?;
+    (affine.len() == channels).then_some(affine)
 }
 
 /// A constant's number for each channel of images of this rank; `None` where it differs between places, or

@@ -6,7 +6,7 @@ use girandole_kernels::conv::Finish;
 use crate::{
     graph::{Node, SymDim, ValueId},
     ops::{
-        fused::nhwc::{NhwcConv, NhwcConvTranspose, NhwcScale},
+        fused::nhwc::{NhwcAffine, NhwcConv, NhwcConvTranspose, NhwcScale},
         math::binary::arithmetic::Arithmetic,
     },
     passes::rewrite::{Edit, View, operator},
@@ -27,6 +27,13 @@ pub(super) fn activated(view: &View<'_>, root: &Node, edit: &mut Edit) -> Option
             return None;
         }
         edit.node_into("NhwcConvTranspose", conv.finished(finish), node.inputs.clone(), root.outputs.clone());
+        return Some(());
+    }
+    if let Some((node, affine)) = view.made_by::<NhwcAffine>(sums) {
+        if !view.is_private(sums) || affine.finish() != Finish::NONE {
+            return None;
+        }
+        edit.node_into("NhwcAffine", affine.finished(finish), node.inputs.clone(), root.outputs.clone());
         return Some(());
     }
     let (node, conv) = private_conv(view, sums)?;

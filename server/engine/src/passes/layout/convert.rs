@@ -8,10 +8,13 @@ use crate::{
     graph::{Fact, Node, ValueId},
     ops::{
         Op,
-        fused::nhwc::{NhwcConv, NhwcConvTranspose, NhwcMean, NhwcPool, Takes, channels_last, planes},
+        fused::nhwc::{
+            NhwcAffine, NhwcConv, NhwcConvTranspose, NhwcMean, NhwcPool, Takes, channels_last, planes,
+        },
         math::reduce::ops::Reduce,
         nn::{
             average_pool::{Kind, Pool},
+            batch_norm::BatchNorm,
             conv::Conv,
             conv_transpose::ConvTranspose,
             global_pool::GlobalPool,
@@ -37,6 +40,9 @@ pub(super) fn node(walk: &mut Walk<'_>, node: &Node) -> Result<Option<()>> {
     }
     if let Some(op) = operator::<ConvTranspose>(node) {
         return conv_transpose(walk, op, node, output);
+    }
+    if let Some(op) = operator::<BatchNorm>(node) {
+        return Ok(batch_norm(walk, op, node, output));
     }
     if let Some(op) = operator::<Concat>(node) {
         return concat(walk, op, node, output);
@@ -97,6 +103,15 @@ fn conv_transpose(
     let from = walk.turned(input)?;
     walk.put_twin("NhwcConvTranspose", made, vec![Some(from)], output);
     Ok(Some(()))
+}
+
+/// A normalisation by statistics that the model fixes.
+fn batch_norm(walk: &mut Walk<'_>, op: &BatchNorm, node: &Node, output: ValueId) -> Option<()> {
+    let twin = walk.twin(node.input(0)?)?;
+    let parameter = |i: usize| walk.fact(node.input(i)?).constant_tensor();
+    let affine = op.fixed([parameter(1)?, parameter(2)?, parameter(3)?, parameter(4)?])?;
+    walk.put_twin("NhwcAffine", NhwcAffine::new(&affine), vec![Some(twin)], output);
+    Some(())
 }
 
 fn pool(walk: &mut Walk<'_>, node: &Node, input: ValueId, output: ValueId) -> Option<()> {

@@ -1,6 +1,7 @@
 //! Operators on images whose channels lie innermost: `[batch, places..., channels]`, f32. The layout pass puts
 //! them in the place of ONNX's, which have `[batch, channels, places...]`.
 
+mod affine;
 mod conv;
 mod conv_transpose;
 mod exactness;
@@ -13,6 +14,7 @@ use girandole_kernels::{conv::Sizes, window::Window};
 
 use crate::error::{OpError, Result};
 
+pub(crate) use affine::NhwcAffine;
 pub(crate) use conv::{NhwcConv, Takes};
 pub(crate) use conv_transpose::NhwcConvTranspose;
 pub(crate) use mean::NhwcMean;

@@ -17,6 +17,10 @@ use girandole_core::{
 };
 use girandole_engine::Engine;
 
+/// The server's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = Options::parse(std::env::args().skip(1));
     let model = Engine.load(&LoadRequest {

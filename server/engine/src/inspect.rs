@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use girandole_core::{LoadOptions, LoadRequest, Model, ModelSpec, Result};
 
-use crate::loader;
+use crate::{loader, plan::Plan};
 
 /// What is in a model.
 #[derive(Clone, Debug)]
@@ -30,6 +30,16 @@ pub fn inspect(path: &Path) -> Result<Report> {
     };
     let model = loader::load(&request)?;
     let mut operators = BTreeMap::new();
-    model.plan().nodes().for_each(|node| *operators.entry(node.op_type).or_default() += 1);
+    count(model.plan(), &mut operators);
     Ok(Report { spec: model.spec().clone(), operators, constant_bytes: model.plan().constant_bytes() })
+}
+
+/// Counts a plan's operators, those of the plans inside of it too.
+fn count(plan: &Plan, operators: &mut BTreeMap<&'static str, usize>) {
+    for node in plan.nodes() {
+        match node.op.body() {
+            Some(body) => count(body, operators),
+            None => *operators.entry(node.op_type).or_default() += 1,
+        }
+    }
 }

@@ -24,7 +24,7 @@ pub use context::{Facts, Inputs, Outputs, RunContext, one};
 
 use girandole_kernels::math::Function;
 
-use crate::{error::Result, graph::Fact, onnx::NodeDef};
+use crate::{error::Result, graph::Fact, onnx::NodeDef, plan::Plan};
 
 use function::FunctionDef;
 
@@ -51,6 +51,11 @@ pub trait Op: Any + Debug + Send + Sync {
         None
     }
 
+    /// The plan that it runs over parts of its inputs, where a pass has put one in the place of several nodes.
+    fn body(&self) -> Option<&Plan> {
+        None
+    }
+
     /// Bytes of the weights that it holds.
     fn constant_bytes(&self) -> usize {
         0
@@ -59,6 +64,12 @@ pub trait Op: Any + Debug + Send + Sync {
     /// Whether each element of the outputs follows from those at its place in the inputs, once they are
     /// broadcast, so that the order of dimensions does not matter.
     fn is_pointwise(&self) -> bool {
+        false
+    }
+
+    /// Whether each part of the outputs along the first dimension follows from the same part of all inputs that
+    /// are not constant, which have as many, so that images may be worked on one by one.
+    fn is_by_image(&self) -> bool {
         false
     }
 

@@ -5,7 +5,9 @@
 //! 2. [`dead`]: nodes and values that nobody uses any more go.
 //! 3. [`fuse`]: patterns of several nodes become one fused operator, by rules of [`rewrite`].
 //! 4. [`layout`]: images get channels innermost; then what follows a convolution becomes part of it.
+//! 5. [`by_image`]: where maps are larger than weights, a batch's images go through one by one.
 
+mod by_image;
 mod dead;
 mod fold;
 mod fuse;
@@ -35,5 +37,6 @@ pub(crate) fn run(graph: &mut Graph, place: Place, folding: &Folding) -> Result<
     dead::run(graph);
     fuse::run(graph)?;
     layout::run(graph)?;
-    fuse::run_images(graph)
+    fuse::run_images(graph)?;
+    by_image::run(graph)
 }

@@ -142,6 +142,10 @@ impl Op for Linear {
         Ok(vec![Fact::tensor(inputs.elem(0), broadcast_shapes(&sum)?)])
     }
 
+    fn is_by_image(&self) -> bool {
+        true
+    }
+
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
         one(self.run(inputs.tensor(0)?, inputs.opt_tensor(1)?)?)
     }

@@ -4,6 +4,7 @@
 
 pub(crate) mod activation;
 pub(crate) mod attention;
+pub(crate) mod by_image;
 pub(crate) mod linear;
 pub(crate) mod nhwc;
 pub(crate) mod recurrent;

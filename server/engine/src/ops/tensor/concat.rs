@@ -73,6 +73,10 @@ impl Op for Concat {
         Ok(vec![Fact::tensor(elem, self.dims(inputs)?)])
     }
 
+    fn is_by_image(&self) -> bool {
+        self.axis > 0
+    }
+
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
         let tensors = inputs.tensors()?;
         one(concat(&tensors, self.axis)?)

@@ -151,6 +151,10 @@ impl Op for NhwcConv {
         }
     }
 
+    fn is_by_image(&self) -> bool {
+        true
+    }
+
     fn eval(&self, inputs: Inputs, run: &RunContext) -> Result<Outputs> {
         let (input, residual) = (inputs.tensor(0)?, inputs.opt_tensor(1)?);
         let (batch, places, channels) = match self.takes() {

@@ -76,6 +76,10 @@ impl Op for NhwcConvTranspose {
         self.weights.bytes()
     }
 
+    fn is_by_image(&self) -> bool {
+        true
+    }
+
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
         let input = inputs.tensor(0)?;
         let (batch, places, channels) = split(input.shape())?;

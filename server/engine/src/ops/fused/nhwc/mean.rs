@@ -35,6 +35,10 @@ impl Op for NhwcMean {
         Ok(vec![Fact::tensor(Some(ElemType::F32), shape)])
     }
 
+    fn is_by_image(&self) -> bool {
+        true
+    }
+
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
         let input = inputs.tensor(0)?;
         let (batch, axes, channels) = split(input.shape())?;

@@ -47,6 +47,10 @@ impl Op for NhwcOrder {
         Ok(vec![Fact::tensor(inputs.elem(0), shape)])
     }
 
+    fn is_by_image(&self) -> bool {
+        true
+    }
+
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
         let input = inputs.tensor(0)?;
         let order = self.order(input.rank());

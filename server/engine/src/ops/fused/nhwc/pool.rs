@@ -30,6 +30,10 @@ impl Op for NhwcPool {
         Ok(vec![Fact::tensor(Some(ElemType::F32), Some(shape))])
     }
 
+    fn is_by_image(&self) -> bool {
+        true
+    }
+
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
         let input = inputs.tensor(0)?;
         let (batch, places, channels) = split(input.shape())?;

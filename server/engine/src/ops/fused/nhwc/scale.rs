@@ -20,6 +20,10 @@ impl Op for NhwcScale {
         Ok(vec![Fact::tensor(inputs.elem(0), inputs.shape(0).cloned())])
     }
 
+    fn is_by_image(&self) -> bool {
+        true
+    }
+
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
         let (input, factors) = (inputs.tensor(0)?, inputs.tensor(1)?);
         let (batch, axes, channels) = split(input.shape())?;

@@ -40,6 +40,7 @@ mod tests {
         let response = InferResponse {
             model: "m".into(),
             version: 1,
+            route: Default::default(),
             id: String::new(),
             outputs,
             parameters: Parameters::new(),

@@ -10,6 +10,7 @@ mod dtype;
 mod error;
 pub mod mock;
 mod request;
+mod route;
 mod session;
 mod shape;
 mod spec;
@@ -21,6 +22,7 @@ pub use request::{
     InferRequest, InferResponse, NamedTensor, Parameter, Parameters, Priority, RequestedOutput,
     VersionSelector,
 };
+pub use route::{Headers, Route, RouteReason};
 pub use session::{
     Batch, BatchInput, BatchOutputs, DeviceKind, LoadOptions, LoadRequest, Loader, MemoryUse, Model,
     Placement, Reply, Session, SessionOptions,

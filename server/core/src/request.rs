@@ -2,10 +2,11 @@
 
 use std::{
     collections::BTreeMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use crate::Tensor;
+use crate::{Headers, Route, Tensor};
 
 /// A value of the protocols' free-form parameter maps.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,6 +106,8 @@ pub struct InferRequest {
     pub deadline: Option<Instant>,
     /// What remains of the protocol's parameters.
     pub parameters: Parameters,
+    /// What came with the call beside the request, for the traffic's rules and keys.
+    pub headers: Option<Arc<dyn Headers>>,
 }
 
 /// The answer to one request.
@@ -114,6 +117,8 @@ pub struct InferResponse {
     pub model: String,
     /// The version that answered.
     pub version: u64,
+    /// Why that version.
+    pub route: Route,
     /// The request's identifier.
     pub id: String,
     /// The outputs, in the order asked for, else in the model's.

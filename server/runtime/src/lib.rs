@@ -15,3 +15,4 @@ pub mod settings;
 pub mod snapshot;
 pub mod statistics;
 pub mod trace;
+pub mod traffic;

@@ -12,7 +12,7 @@ use metrics::{
     gauge, histogram,
 };
 
-use crate::{batcher::Reason, statistics::Execution};
+use crate::{batcher::Reason, statistics::Execution, traffic};
 
 /// Requests answered with a result.
 pub const REQUEST_SUCCESS: &str = "nv_inference_request_success";
@@ -121,6 +121,7 @@ pub fn describe() {
     describe_counter!(BATCHES, "Batches run, by why they were run when they were");
     describe_gauge!(QUEUE_DEPTH, "Number of requests waiting in the queue");
     describe_gauge!(RUNNING, "Number of batches that sessions are running");
+    traffic::describe();
 }
 
 /// One version's handles, resolved once: recording looks nothing up.

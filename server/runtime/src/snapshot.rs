@@ -9,12 +9,12 @@ use std::{
     time::Duration,
 };
 
-use girandole_core::{Error, Result, VersionSelector};
+use girandole_core::{Error, InferRequest, Result, Route, VersionSelector};
 use girandole_proto::config::ModelConfig;
 
 use crate::{
     instances::Serving,
-    routing::{Miss, Routes, choose},
+    routing::{Miss, Routes},
     service::VersionState,
     settings::ModelSettings,
 };
@@ -43,6 +43,8 @@ pub struct ServedModel {
     pub states: BTreeMap<u64, VersionStatus>,
     /// What is wrong with the model as a whole, such as a configuration that does not parse.
     pub problem: Option<String>,
+    /// Which version each request goes to.
+    pub routes: Arc<Routes>,
 }
 
 /// Where a version stands, and why.
@@ -75,22 +77,64 @@ impl Snapshot {
     /// `NotFound` for an unknown model or version, `Unavailable` with state and reason for one that does
     /// not serve now.
     pub fn find(&self, model: &str, selector: &VersionSelector) -> Result<&Arc<ServedVersion>> {
-        let model = self.models.get(model).ok_or_else(|| unknown_model(model))?;
-        match choose(selector, &Routes::default(), model.versions.keys().copied()) {
-            // The number came from the map itself.
-            Ok(number) => model.versions.get(&number).ok_or_else(|| model.not_serving()),
-            Err(Miss::NothingServes) => Err(model.not_serving()),
-            Err(Miss::NotServing(number)) => Err(model.version_not_serving(number)),
-            Err(Miss::UnknownLabel) => Err(Error::not_found(format!(
-                "model '{}' has no such {}",
-                model.name,
-                clip(&selector.to_string())
-            ))),
-        }
+        let model = self.model(model)?;
+        let number = model.routes.find(selector, model.serving());
+        model.version(number.map_err(|miss| model.missed(miss, selector))?)
+    }
+
+    /// The version that a request goes to, and why.
+    ///
+    /// # Errors
+    /// As [`Self::find`].
+    pub fn route(&self, request: &InferRequest) -> Result<(&Arc<ServedVersion>, Route)> {
+        let model = self.model(&request.model)?;
+        let choice = model.routes.choose(request, model.serving());
+        let choice = choice.map_err(|miss| model.missed(miss, &request.version))?;
+        Ok((model.version(choice.version)?, choice.route))
+    }
+
+    fn model(&self, name: &str) -> Result<&ServedModel> {
+        self.models.get(name).map(|model| &**model).ok_or_else(|| unknown_model(name))
     }
 }
 
 impl ServedModel {
+    /// The numbers of the versions that serve, ascending.
+    fn serving(&self) -> impl DoubleEndedIterator<Item = u64> + Clone {
+        self.versions.keys().copied()
+    }
+
+    /// A version of [`Self::serving`].
+    fn version(&self, number: u64) -> Result<&Arc<ServedVersion>> {
+        self.versions.get(&number).ok_or_else(|| self.not_serving())
+    }
+
+    fn missed(&self, miss: Miss, selector: &VersionSelector) -> Error {
+        match miss {
+            Miss::NothingServes => self.not_serving(),
+            Miss::NoArmServes => {
+                let why = format!("model '{}': no version serves that its traffic gives a share", self.name);
+                Error::unavailable(why).retry_after(RETRY_AFTER)
+            }
+            Miss::NotServing(number) => {
+                let error = self.version_not_serving(number);
+                // A label that is there is not wrong to ask for: its version may come yet.
+                match selector {
+                    VersionSelector::Label(label) => Error::unavailable(error.message())
+                        .context(format!("label '{label}' waits for its version"))
+                        .retry_after(RETRY_AFTER),
+                    _ => error,
+                }
+            }
+            Miss::UnknownLabel => {
+                let labels: Vec<_> = self.routes.labels.keys().map(String::as_str).collect();
+                let labels = if labels.is_empty() { "none".to_owned() } else { labels.join(", ") };
+                let asked = clip(&selector.to_string());
+                Error::not_found(format!("model '{}' has no {asked}; labels: {labels}", self.name))
+            }
+        }
+    }
+
     /// Why no version serves.
     fn not_serving(&self) -> Error {
         let why = match (&self.problem, self.states.last_key_value()) {

@@ -49,6 +49,7 @@ fn infer(model: &dyn Model, request: &InferRequest, threads: usize) -> Result<In
     Ok(InferResponse {
         model: request.model.clone(),
         version: 1,
+        route: Route::default(),
         id: request.id.clone(),
         outputs: batch.outputs.iter().zip(outputs.tensors).map(named).collect(),
         parameters: Parameters::new(),

@@ -8,6 +8,7 @@ pub(crate) mod convert;
 pub(crate) mod grpc;
 pub(crate) mod json;
 pub(crate) mod rest;
+pub(crate) mod route;
 mod settings;
 
 use std::sync::Arc;

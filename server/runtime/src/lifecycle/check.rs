@@ -61,7 +61,7 @@ pub fn check(roots: &[PathBuf], loader: Arc<dyn Loader>, options: &CheckOptions)
 }
 
 fn check_model(preparation: &Preparation, name: &str, found: &FoundModel) -> Vec<CheckReport> {
-    match versions(found) {
+    match versions(name, found) {
         Err(error) => vec![CheckReport { model: name.to_owned(), version: None, outcome: Err(error) }],
         Ok((written, versions)) => {
             let report = |number| CheckReport {
@@ -74,13 +74,14 @@ fn check_model(preparation: &Preparation, name: &str, found: &FoundModel) -> Vec
     }
 }
 
-fn versions(found: &FoundModel) -> Result<(ModelConfig, Vec<u64>)> {
+fn versions(name: &str, found: &FoundModel) -> Result<(ModelConfig, Vec<u64>)> {
     if let Some(problem) = &found.problem {
         return Err(Error::invalid(problem.clone()));
     }
     let written = read_config(&found.dir, None)?;
     let policy = VersionPolicy::from_config(written.version_policy.as_ref())?;
-    let wanted = plan::wanted(&policy, found, &Default::default());
+    let traffic = found.traffic.as_ref().map(|traffic| traffic.parse(name)).transpose()?.unwrap_or_default();
+    let wanted = plan::wanted(&policy, &traffic.versions(), found, &Default::default());
     if wanted.is_empty() {
         return Err(Error::invalid(plan::nothing_to_serve(&policy, found)));
     }

@@ -10,8 +10,11 @@ use std::{
 use girandole_core::{Error, Result};
 use tokio::sync::oneshot;
 
-use super::plan::Attempt;
-use super::{job::Updated, plan};
+use super::{
+    job::Updated,
+    plan::{self, Attempt},
+    signposts::Signposts,
+};
 use crate::{
     repository::FoundModel,
     service::VersionState,
@@ -42,6 +45,8 @@ pub(super) struct Entry {
     pub(super) config: Option<String>,
     pub(super) running: bool,
     pub(super) queue: VecDeque<Task>,
+    /// Where requests go.
+    pub(super) signposts: Signposts,
     states: BTreeMap<u64, VersionStatus>,
     problem: Option<String>,
     retired: Vec<(u64, Weak<ServedVersion>)>,
@@ -85,9 +90,12 @@ impl Entry {
         }
         let on_disk: BTreeSet<u64> = updated.found.versions.keys().copied().collect();
         let serving = self.serving.keys().copied().collect();
-        for number in plan::to_withdraw(&updated.wanted, &serving, &on_disk) {
+        self.signposts.bind(&self.serving);
+        let wanted = plan::wanted(&updated.policy, &self.signposts.versions(), &updated.found, &serving);
+        for number in plan::to_withdraw(&wanted, &serving, &on_disk) {
             self.withdraw(number, "another version serves");
         }
+        self.signposts.bind(&self.serving);
         self.states
             .retain(|number, status| on_disk.contains(number) || status.state != VersionState::Unavailable);
         self.tried.retain(|number, _| on_disk.contains(number));
@@ -131,6 +139,7 @@ impl Entry {
         self.problem = None;
         self.tried.clear();
         self.config = None;
+        self.signposts.bind(&self.serving);
     }
 
     fn withdraw(&mut self, number: u64, reason: &str) {
@@ -164,6 +173,7 @@ impl Entry {
             versions: self.serving.clone(),
             states: self.states.clone(),
             problem: self.problem.clone(),
+            routes: self.signposts.routes(),
         })
     }
 }

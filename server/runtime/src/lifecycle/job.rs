@@ -40,6 +40,8 @@ pub(super) struct Update {
     /// What the scan found; `None` looks anew.
     pub(super) found: Option<FoundModel>,
     pub(super) serving: BTreeSet<u64>,
+    /// The versions that its traffic speaks of, where no newer traffic is found.
+    pub(super) traffic: BTreeSet<u64>,
     pub(super) tried: BTreeMap<u64, Attempt>,
     /// A configuration in place of the file's.
     pub(super) config: Option<String>,
@@ -50,7 +52,7 @@ pub(super) struct Update {
 /// What came of it.
 pub(crate) struct Updated {
     pub(super) found: FoundModel,
-    pub(super) wanted: BTreeSet<u64>,
+    pub(super) policy: VersionPolicy,
     pub(super) versions: Vec<(u64, Attempt, Result<Arc<ServedVersion>>)>,
 }
 
@@ -76,7 +78,9 @@ impl Workshop {
         }
         let written = read_config(&found.dir, update.config.as_deref())?;
         let policy = VersionPolicy::from_config(written.version_policy.as_ref())?;
-        let wanted = plan::wanted(&policy, &found, &update.serving);
+        let traffic = found.traffic.as_ref().and_then(|traffic| traffic.parse(&update.name).ok());
+        let traffic = traffic.map_or(update.traffic, |traffic| traffic.versions());
+        let wanted = plan::wanted(&policy, &traffic, &found, &update.serving);
         if wanted.is_empty() && found.versions.values().all(|version| !version.settling) {
             return Err(Error::invalid(plan::nothing_to_serve(&policy, &found)));
         }
@@ -87,7 +91,7 @@ impl Workshop {
             (number, plan::attempt(&found, number, config), self.load(&update.name, &found, number, &written))
         };
         let versions = to_load.into_iter().map(load).collect();
-        Ok(Updated { found, wanted, versions })
+        Ok(Updated { found, policy, versions })
     }
 
     /// One version, warm and ready to be published. A panic is this version's failure alone.

@@ -22,6 +22,7 @@ use crate::{
     repository::{Change, FoundModel, Listing, changes},
     service::Shared,
     snapshot::Snapshot,
+    traffic::FoundTraffic,
 };
 
 /// What the manager acts on.
@@ -154,9 +155,23 @@ impl Manager {
                 Change::Update(name) => {
                     let Some(found) = listing.models.remove(&name) else { continue };
                     let acted_on = found.acted_on(self.state.known.get(&name));
-                    self.state.known.insert(name.clone(), acted_on);
-                    self.enqueue(&name.into(), Task::Update(found));
+                    let name: Arc<str> = name.into();
+                    self.follow_traffic(&name, acted_on.traffic.clone());
+                    self.state.known.insert(name.to_string(), acted_on);
+                    self.enqueue(&name, Task::Update(found));
                 }
+            }
+        }
+    }
+
+    /// Traffic applies at once, whatever is being loaded: a way back must not wait.
+    fn follow_traffic(&mut self, name: &Arc<str>, found: Option<FoundTraffic>) {
+        let entry = self.entry(name);
+        match entry.signposts.follow(name, found, &entry.serving) {
+            Ok(true) => info!(model = %name, "new traffic applies"),
+            Ok(false) => {}
+            Err(error) => {
+                error!(model = %name, %error, "the traffic file is refused; the one before applies")
             }
         }
     }
@@ -204,7 +219,10 @@ impl Manager {
                     self.entry(name).withdraw_all("a caller unloaded it");
                     self.state.answers.push((done, Ok(())));
                 }
-                Task::Remove => self.entry(name).withdraw_all("it is in no model repository any more"),
+                Task::Remove => {
+                    self.entry(name).withdraw_all("it is in no model repository any more");
+                    self.follow_traffic(name, None);
+                }
             }
         }
     }
@@ -220,6 +238,7 @@ impl Manager {
             name: name.clone(),
             found,
             serving: entry.serving.keys().copied().collect(),
+            traffic: entry.signposts.versions(),
             tried: entry.tried.clone(),
             config: entry.config.clone(),
             force,
@@ -239,6 +258,10 @@ impl Manager {
 
     fn updated(&mut self, name: &Arc<str>, outcome: Result<Updated>, done: Option<Done>) {
         let shutting_down = self.state.shutdown.is_some();
+        // Where the repository is followed, scans bring the traffic, and newer ones than the job's may have come.
+        if let (Ok(updated), ControlMode::Explicit { .. }) = (&outcome, &self.mode) {
+            self.follow_traffic(name, updated.found.traffic.clone());
+        }
         let entry = self.entry(name);
         entry.running = false;
         let outcome = match shutting_down {

@@ -13,6 +13,7 @@ mod options;
 mod plan;
 mod pool;
 mod prepare;
+mod signposts;
 mod warmup;
 
 pub use check::{CheckOptions, CheckReport, Checked, check};

@@ -26,11 +26,18 @@ impl Attempt {
     }
 }
 
-/// The versions to have: those complete, and those that serve while somebody rewrites their files.
-pub(super) fn wanted(policy: &VersionPolicy, found: &FoundModel, serving: &BTreeSet<u64>) -> BTreeSet<u64> {
+/// The versions to have, out of those complete and those that serve while somebody rewrites their files: what the
+/// policy selects, and what the traffic speaks of.
+pub(super) fn wanted(
+    policy: &VersionPolicy,
+    traffic: &BTreeSet<u64>,
+    found: &FoundModel,
+    serving: &BTreeSet<u64>,
+) -> BTreeSet<u64> {
     let on_disk =
         found.versions.iter().filter(|(number, version)| !version.settling || serving.contains(number));
-    policy.select(&on_disk.map(|(&number, _)| number).collect())
+    let on_disk = on_disk.map(|(&number, _)| number).collect();
+    policy.select(&on_disk).union(&(traffic & &on_disk)).copied().collect()
 }
 
 /// What a version would be loaded from now.
@@ -103,9 +110,16 @@ mod tests {
     #[test]
     fn a_half_written_version_is_not_wanted_unless_it_serves() {
         let latest = VersionPolicy::Latest(1);
-        assert_eq!(wanted(&latest, &found(&[1], &[2]), &set(&[1])), set(&[1]));
-        assert_eq!(wanted(&latest, &found(&[1], &[2]), &set(&[2])), set(&[2]));
-        assert_eq!(wanted(&VersionPolicy::All, &found(&[1, 3], &[2]), &set(&[])), set(&[1, 3]));
+        let none = set(&[]);
+        assert_eq!(wanted(&latest, &none, &found(&[1], &[2]), &set(&[1])), set(&[1]));
+        assert_eq!(wanted(&latest, &none, &found(&[1], &[2]), &set(&[2])), set(&[2]));
+        assert_eq!(wanted(&VersionPolicy::All, &none, &found(&[1, 3], &[2]), &none), set(&[1, 3]));
+    }
+
+    #[test]
+    fn what_traffic_speaks_of_is_wanted_where_it_is_complete() {
+        let (latest, traffic) = (VersionPolicy::Latest(1), set(&[1, 4, 9]));
+        assert_eq!(wanted(&latest, &traffic, &found(&[1, 2, 3], &[4]), &set(&[])), set(&[1, 3]));
     }
 
     #[test]

@@ -34,11 +34,18 @@ fn differs(model: &FoundModel, known: &FoundModel) -> bool {
     model.problem != known.problem
         || model.dir != known.dir
         || differ(&model.shared, &known.shared)
+        || new_traffic(model, known)
         || known.versions.keys().any(|version| !model.versions.contains_key(version))
         || model.versions.iter().any(|(version, found)| {
             let same = |stamps: &Stamps| !differ(stamps, &found.files);
             !found.settling && !known.versions.get(version).is_some_and(|known| same(&known.files))
         })
+}
+
+/// A traffic file that is complete and says something else, or is gone.
+fn new_traffic(model: &FoundModel, known: &FoundModel) -> bool {
+    let settling = model.traffic.as_ref().is_some_and(|traffic| traffic.settling);
+    !settling && model.traffic != known.traffic
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use std::{
     time::SystemTime,
 };
 
+use crate::traffic::FoundTraffic;
+
 /// Everything that the repositories hold, by model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
@@ -22,6 +24,8 @@ pub struct FoundModel {
     pub shared: Stamps,
     /// Its versions.
     pub versions: BTreeMap<u64, FoundVersion>,
+    /// Its traffic file.
+    pub(crate) traffic: Option<FoundTraffic>,
     /// Why it cannot be taken as it is; what serves goes on serving.
     pub problem: Option<String>,
 }
@@ -77,6 +81,9 @@ impl FoundModel {
             }
             (true, None) => false,
         });
+        if acted_on.traffic.as_ref().is_some_and(|traffic| traffic.settling) {
+            acted_on.traffic = before.and_then(|before| before.traffic.clone());
+        }
         acted_on
     }
 

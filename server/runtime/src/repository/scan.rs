@@ -17,12 +17,13 @@ use super::{
     digest::DIGEST_FILE,
     listing::{FileStamp, FoundModel, FoundVersion, Listing, Stamps, is_model_name, version_number},
 };
-use crate::config::CONFIG_FILE;
+use crate::{
+    config::CONFIG_FILE,
+    traffic::{self, TRAFFIC_FILE},
+};
 
 /// Directories below a version's own that are looked into.
 const MAX_DEPTH: usize = 8;
-/// The routes' file, which says nothing about what to load.
-const TRAFFIC_FILE: &str = "traffic.toml";
 
 /// The repositories that are served, and the file systems that they were on when first read.
 #[derive(Clone, Debug)]
@@ -104,7 +105,8 @@ fn scan_dir(entry: &DirEntry) -> io::Result<Option<FoundModel>> {
     if !fs::metadata(&dir)?.is_dir() {
         return Ok(None);
     }
-    let mut model = FoundModel { dir: dir.clone(), ..FoundModel::default() };
+    let traffic = traffic::read(&dir);
+    let mut model = FoundModel { dir: dir.clone(), traffic, ..FoundModel::default() };
     if let Err(e) = scan_entries(&dir, &mut model) {
         model.problem = Some(format!("its directory cannot be read: {}", e.kind()));
         return Ok(Some(model));

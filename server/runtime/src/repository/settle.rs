@@ -1,5 +1,5 @@
 //! When a version's directory is taken: when it brings digests to check it by, or when nothing in it changed
-//! for a settle time. Pure: time comes in from outside.
+//! for a settle time. A traffic file has no digests and waits for the time. Pure: time comes in from outside.
 
 use std::{
     collections::HashMap,
@@ -7,19 +7,21 @@ use std::{
 };
 
 use super::{FoundVersion, Listing, Stamps, listing::differ};
+use crate::traffic::FoundTraffic;
 
 /// Since when each version has looked as it does.
 #[derive(Debug)]
 pub struct Settling {
     settle_time: Duration,
     seen: HashMap<(String, u64), (Stamps, Instant)>,
+    seen_traffic: HashMap<String, (FoundTraffic, Instant)>,
     first: bool,
 }
 
 impl Settling {
     /// A version is complete when it did not change for `settle_time`.
     pub fn new(settle_time: Duration) -> Self {
-        Self { settle_time, seen: HashMap::new(), first: true }
+        Self { settle_time, seen: HashMap::new(), seen_traffic: HashMap::new(), first: true }
     }
 
     /// Marks in `listing` what may still be written, and says when to look again because of it.
@@ -34,7 +36,7 @@ impl Settling {
                 let key = (name.clone(), number);
                 let known = before.remove(&key).filter(|(stamps, _)| !differ(stamps, &version.files));
                 let since = known.map_or_else(|| self.first_seen(version, now, wall), |(_, since)| since);
-                let left = self.settle_time.saturating_sub(now.saturating_duration_since(since));
+                let left = self.left(since, now);
                 version.settling = !version.sealed && !left.is_zero();
                 if version.settling {
                     look_again = Some(look_again.map_or(left, |soonest| soonest.min(left)));
@@ -42,8 +44,29 @@ impl Settling {
                 self.seen.insert(key, (version.files.clone(), since));
             }
         }
+        let traffic = self.observe_traffic(listing, now);
         self.first = false;
+        look_again.into_iter().chain(traffic).min()
+    }
+
+    fn observe_traffic(&mut self, listing: &mut Listing, now: Instant) -> Option<Duration> {
+        let mut before = std::mem::take(&mut self.seen_traffic);
+        let mut look_again = None;
+        for (name, model) in &mut listing.models {
+            let Some(found) = &mut model.traffic else { continue };
+            let known = before.remove(name).filter(|(seen, _)| seen == found);
+            let at_the_start = now.checked_sub(self.settle_time).filter(|_| self.first);
+            let since = known.map_or(at_the_start.unwrap_or(now), |(_, since)| since);
+            self.seen_traffic.insert(name.clone(), (found.clone(), since));
+            let left = self.left(since, now);
+            found.settling = !left.is_zero();
+            look_again = look_again.into_iter().chain(found.settling.then_some(left)).min();
+        }
         look_again
+    }
+
+    fn left(&self, since: Instant, now: Instant) -> Duration {
+        self.settle_time.saturating_sub(now.saturating_duration_since(since))
     }
 
     fn first_seen(&self, version: &FoundVersion, now: Instant, wall: SystemTime) -> Instant {
@@ -85,6 +108,26 @@ mod tests {
         assert!(!look(&mut Settling::new(SETTLE), start, 10, 1, false));
         assert!(look(&mut Settling::new(SETTLE), start, 1, 1, false));
         assert!(!look(&mut Settling::new(SETTLE), start, 1, 1, true));
+    }
+
+    #[test]
+    fn a_traffic_file_that_changes_waits_too() {
+        let (mut settling, start) = (Settling::new(SETTLE), Instant::now());
+        let mut waits = |seconds, text: &str| {
+            let mut found = listing(1, true);
+            let traffic = FoundTraffic { text: Ok(text.into()), settling: false };
+            found.models.get_mut("m").unwrap().traffic = Some(traffic);
+            let again =
+                settling.observe(&mut found, start + Duration::from_secs(seconds), SystemTime::UNIX_EPOCH);
+            let waits = found.models["m"].traffic.as_ref().unwrap().settling;
+            assert_eq!(again.is_some(), waits);
+            waits
+        };
+        assert!(!waits(0, "a"), "a start does not wait");
+        assert!(waits(1, "b"));
+        assert!(waits(2, "b"));
+        assert!(!waits(3, "b"));
+        assert!(waits(4, "c"));
     }
 
     #[test]

@@ -1,17 +1,41 @@
 //! Which of a model's versions a request goes to: a pure choice over what serves.
 //!
-//! Labels come with the model's traffic rules; until those are read there are none, and a caller without a
-//! wish gets the newest version that serves.
+//! A caller that names a version or a label gets it. Else the first rule that takes the request and whose target
+//! serves, else the split, else the newest version that serves.
 
-use std::collections::BTreeMap;
+#[cfg(test)]
+mod tests;
 
-use girandole_core::VersionSelector;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
-/// What the operator says about a model's traffic.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+use girandole_core::{InferRequest, Route, RouteReason, VersionSelector};
+
+use crate::traffic::{Arm, Binding, Bindings, Split, Target, Traffic, TrafficMetrics};
+
+/// A model's traffic and where its labels point as of one moment.
+#[derive(Clone, Debug, Default)]
 pub struct Routes {
-    /// The version that each label points to.
-    pub labels: BTreeMap<String, u64>,
+    /// What the operator says.
+    pub traffic: Arc<Traffic>,
+    /// Where its labels point.
+    pub labels: Bindings,
+    /// Why a newer traffic file does not apply.
+    pub refused: Option<String>,
+    /// The split's next turn; goes on when weights change.
+    pub(crate) turn: Arc<AtomicU64>,
+    pub(crate) metrics: TrafficMetrics,
+}
+
+/// The version that a request goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The version.
+    pub version: u64,
+    /// Why this one.
+    pub route: Route,
 }
 
 /// Why no version was chosen.
@@ -19,47 +43,112 @@ pub struct Routes {
 pub enum Miss {
     /// None serves.
     NothingServes,
+    /// None serves of those that the split gives a share.
+    NoArmServes,
     /// This one does not serve; whether it exists is for the caller to find out.
     NotServing(u64),
     /// No such label.
     UnknownLabel,
 }
 
-/// The version to use, out of those that serve, in ascending order.
-///
-/// # Errors
-/// Why there is none.
-pub fn choose(
-    selector: &VersionSelector,
-    routes: &Routes,
-    mut serving: impl DoubleEndedIterator<Item = u64>,
-) -> Result<u64, Miss> {
-    let number = match selector {
-        VersionSelector::Any => return serving.next_back().ok_or(Miss::NothingServes),
-        VersionSelector::Number(number) => *number,
-        VersionSelector::Label(label) => *routes.labels.get(label).ok_or(Miss::UnknownLabel)?,
-    };
-    serving.find(|&serves| serves == number).ok_or(Miss::NotServing(number))
+impl Routes {
+    /// The version that a selector means, whatever the traffic: the newest that serves for any.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn find(
+        &self,
+        selector: &VersionSelector,
+        mut serving: impl DoubleEndedIterator<Item = u64>,
+    ) -> Result<u64, Miss> {
+        let number = match selector {
+            VersionSelector::Any => return serving.next_back().ok_or(Miss::NothingServes),
+            VersionSelector::Number(number) => *number,
+            VersionSelector::Label(label) => self.labels.get(label).ok_or(Miss::UnknownLabel)?.target(),
+        };
+        serving.find(|&serves| serves == number).ok_or(Miss::NotServing(number))
+    }
+
+    /// The version that a request goes to, out of those that serve, in ascending order.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn choose(
+        &self,
+        request: &InferRequest,
+        serving: impl DoubleEndedIterator<Item = u64> + Clone,
+    ) -> Result<Choice, Miss> {
+        let reason = match &request.version {
+            VersionSelector::Any => return self.by_traffic(request, serving),
+            VersionSelector::Number(_) => RouteReason::Version,
+            VersionSelector::Label(_) => RouteReason::Label,
+        };
+        let version = self.find(&request.version, serving)?;
+        let arm = match &request.version {
+            VersionSelector::Label(label) => Some(label.as_str().into()),
+            _ => None,
+        };
+        Ok(self.chosen(version, Route { arm, reason }))
+    }
+
+    fn by_traffic(
+        &self,
+        request: &InferRequest,
+        mut serving: impl DoubleEndedIterator<Item = u64> + Clone,
+    ) -> Result<Choice, Miss> {
+        let bound = |target: &Target| {
+            let number = self.version(target)?;
+            serving.clone().find(|&serves| serves == number)
+        };
+        let rule = self.traffic.rules.iter().filter(|rule| rule.takes(request));
+        if let Some((rule, version)) = rule.filter_map(|rule| Some((rule, bound(&rule.to)?))).next() {
+            let route = Route { arm: Some(rule.to.to_string().into()), reason: RouteReason::Rule };
+            return Ok(self.chosen(version, route));
+        }
+        let Some(split) = &self.traffic.split else {
+            let version = serving.next_back().ok_or(Miss::NothingServes)?;
+            return Ok(Choice { version, route: Route::default() });
+        };
+        let (arm, reason) = self.by_split(split, request, |arm| bound(&arm.target).is_some());
+        let (arm, version) = arm.and_then(|arm| Some((arm, bound(&arm.target)?))).ok_or(Miss::NoArmServes)?;
+        Ok(self.chosen(version, Route { arm: Some(arm.name.clone()), reason }))
+    }
+
+    fn by_split<'a>(
+        &self,
+        split: &'a Split,
+        request: &InferRequest,
+        open: impl Fn(&Arm) -> bool,
+    ) -> (Option<&'a Arm>, RouteReason) {
+        let key = split.sticky.iter().find_map(|source| source.value(request));
+        match key.filter(|key| !key.is_empty()) {
+            Some(key) => (split.by_key(&key, open), RouteReason::Sticky),
+            None => {
+                let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+                (split.by_turn(turn, open), RouteReason::Split)
+            }
+        }
+    }
+
+    /// The version that a target means now, whether it serves or not; `None` for a label that waits for its first.
+    pub fn version(&self, target: &Target) -> Option<u64> {
+        match target {
+            Target::Version(number) => Some(*number),
+            Target::Label(label) => self.labels.get(&**label)?.bound,
+        }
+    }
+
+    fn chosen(&self, version: u64, route: Route) -> Choice {
+        if let Some(arm) = &route.arm {
+            self.metrics.request(arm, route.reason);
+        }
+        Choice { version, route }
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn any_is_the_newest_and_the_rest_is_exact() {
-        let routes = Routes { labels: [("stable".to_owned(), 2), ("gone".to_owned(), 9)].into() };
-        let label = |text: &str| VersionSelector::Label(text.to_owned());
-        for (selector, serving, expected) in [
-            (VersionSelector::Any, &[2, 10][..], Ok(10)),
-            (VersionSelector::Any, &[], Err(Miss::NothingServes)),
-            (VersionSelector::Number(2), &[2, 10], Ok(2)),
-            (VersionSelector::Number(3), &[2, 10], Err(Miss::NotServing(3))),
-            (label("stable"), &[2, 10], Ok(2)),
-            (label("gone"), &[2, 10], Err(Miss::NotServing(9))),
-            (label("nope"), &[2, 10], Err(Miss::UnknownLabel)),
-        ] {
-            assert_eq!(choose(&selector, &routes, serving.iter().copied()), expected, "{selector}");
-        }
+impl Binding {
+    /// The version that it points to; the one that it waits for where there is none.
+    fn target(&self) -> u64 {
+        self.bound.unwrap_or(self.wanted)
     }
 }

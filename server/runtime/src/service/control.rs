@@ -9,7 +9,8 @@ use tokio::sync::oneshot;
 use super::{IndexEntry, LoadOverride, ModelMetadata, Service, VersionState};
 use crate::{
     lifecycle::Event,
-    snapshot::{ServedModel, ServedVersion},
+    routing::Routes,
+    snapshot::{ServedModel, ServedVersion, unknown_model},
     statistics::ModelStatistics,
 };
 
@@ -59,6 +60,16 @@ impl Service {
     /// As [`Self::model_metadata`].
     pub fn model_config(&self, model: &str, version: &VersionSelector) -> Result<Arc<ModelConfig>> {
         Ok(self.find(model, version)?.config.clone())
+    }
+
+    /// Where a model's requests go now.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown model.
+    pub fn routes(&self, model: &str) -> Result<Arc<Routes>> {
+        let snapshot = self.0.snapshot.load();
+        let found = snapshot.models.get(model).ok_or_else(|| unknown_model(model))?;
+        Ok(found.routes.clone())
     }
 
     /// Counts and durations since the version was loaded: of one model, or of all that serve.

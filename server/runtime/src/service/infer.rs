@@ -22,7 +22,11 @@ impl Service {
         if self.0.shutting_down.load(Ordering::Relaxed) {
             return Err(Error::unavailable("the server is shutting down"));
         }
-        let version = self.0.snapshot.load().find(&request.model, &request.version)?.clone();
+        let (version, route) = {
+            let snapshot = self.0.snapshot.load();
+            let (version, route) = snapshot.route(&request)?;
+            (version.clone(), route)
+        };
         let refused = |error| {
             version.serving.refused(FailureReason::Other, received);
             error
@@ -45,7 +49,8 @@ impl Service {
         }
         let outputs = name_outputs(&version, &asked, answer?.tensors)?;
         let model = version.model.to_string();
-        Ok(InferResponse { model, version: version.version, id, outputs, parameters: Default::default() })
+        let (version, parameters) = (version.version, Default::default());
+        Ok(InferResponse { model, version, route, id, outputs, parameters })
     }
 }
 

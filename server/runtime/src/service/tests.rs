@@ -51,12 +51,14 @@ fn service(tracer: Tracer, in_flight: ByteBudget) -> Service {
         versions: [1, 3].map(|number| (number, version(number))).into(),
         states: [(4, status(VersionState::Loading, ""))].into(),
         problem: None,
+        routes: Arc::default(),
     };
     let broken = ServedModel {
         name: "broken".into(),
         versions: BTreeMap::new(),
         states: [(1, status(VersionState::Unavailable, "an unknown op"))].into(),
         problem: None,
+        routes: Arc::default(),
     };
     let models = [m, broken].map(|model| (model.name.clone(), Arc::new(model))).into();
     let shared = Shared::new(std::sync::mpsc::channel().0, false, in_flight, tracer);
@@ -97,7 +99,7 @@ async fn what_cannot_be_routed_says_why() {
         ("nope", "", NotFound, "unknown model 'nope'"),
         ("m", "2", NotFound, "model 'm' has no version 2; serving: 1, 3"),
         ("m", "4", Unavailable, "model 'm' version 4 is LOADING"),
-        ("m", "blue", NotFound, "model 'm' has no such version label 'blue'"),
+        ("m", "blue", NotFound, "model 'm' has no version label 'blue'; labels: none"),
         ("broken", "", Unavailable, "model 'broken' does not serve: version 1 is UNAVAILABLE: an unknown op"),
     ] {
         assert_eq!(failure(&service, ask(model, selector)).await, (code, message.to_owned()));

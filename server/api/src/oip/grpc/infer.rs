@@ -1,10 +1,11 @@
 //! Inference over gRPC: one request, or a stream of them.
 
-use std::{pin::Pin, time::Instant};
+use std::{pin::Pin, sync::Arc, time::Instant};
 
 use futures::{Stream, StreamExt};
 use girandole_core::{Error, ErrorCode, InferResponse, Parameter, Result};
 use girandole_proto::oip::{ModelInferRequest, ModelInferResponse, ModelStreamInferResponse};
+use http::HeaderMap;
 use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 
 use super::timeout;
@@ -13,6 +14,7 @@ use crate::{
     oip::{
         Oip,
         convert::{options::Wishes, tensors},
+        route::{self, CallHeaders},
     },
     stop::Stop,
 };
@@ -25,10 +27,13 @@ pub(super) async fn unary(
     oip: &Oip,
     request: Request<ModelInferRequest>,
 ) -> Result<Response<ModelInferResponse>, Status> {
-    let compressed = is_compressed(request.metadata());
-    let deadline = timeout::deadline(request.metadata());
-    let (response, _) = run(oip, request.into_inner(), deadline).await.map_err(status)?;
+    let (metadata, _, message) = request.into_parts();
+    let compressed = is_compressed(&metadata);
+    let (response, _) = run(oip, message, &Call::new(metadata)).await.map_err(status)?;
+    let mut headers = HeaderMap::new();
+    route::write(&response.route, &mut headers);
     let mut response = Response::new(tensors::response(response));
+    *response.metadata_mut() = MetadataMap::from_headers(headers);
     // Clients list what they could unpack with every call; only one that packs is taken to want it.
     if !compressed {
         response.disable_compression();
@@ -50,16 +55,17 @@ pub(super) fn stream(
     request: Request<Streaming<ModelInferRequest>>,
     stop: Stop,
 ) -> Response<Answers> {
-    let as_status = request.metadata().get("triton_grpc_error").is_some_and(|value| value == "true");
-    let deadline = timeout::deadline(request.metadata());
+    let (metadata, _, messages) = request.into_parts();
+    let as_status = metadata.get("triton_grpc_error").is_some_and(|value| value == "true");
+    let call = Call::new(metadata);
     let in_flight = oip.limits.max_stream_in_flight.max(1);
     let oip = oip.clone();
-    let answers = until(stop, request.into_inner()).map(move |message| {
-        let oip = oip.clone();
+    let answers = until(stop, messages).map(move |message| {
+        let (oip, call) = (oip.clone(), call.clone());
         async move {
             let message = message?;
             let id = message.id.clone();
-            match run(&oip, message, deadline).await {
+            match run(&oip, message, &call).await {
                 Ok((response, wishes)) => Ok(success(response, wishes)),
                 Err(error) if as_status => Err(status(error)),
                 Err(error) => Ok(failure(id, &error)),
@@ -91,15 +97,26 @@ fn until(
     }
 }
 
-async fn run(
-    oip: &Oip,
-    message: ModelInferRequest,
+/// What a call says about all of its requests.
+#[derive(Clone)]
+struct Call {
     deadline: Option<Instant>,
-) -> Result<(InferResponse, Wishes)> {
+    headers: Arc<CallHeaders>,
+}
+
+impl Call {
+    fn new(metadata: MetadataMap) -> Self {
+        let deadline = timeout::deadline(&metadata);
+        Self { deadline, headers: Arc::new(CallHeaders(metadata.into_headers())) }
+    }
+}
+
+async fn run(oip: &Oip, message: ModelInferRequest, call: &Call) -> Result<(InferResponse, Wishes)> {
     let (mut request, wishes) = tensors::request(message, &oip.limits)?;
-    request.deadline = deadline;
+    request.deadline = call.deadline;
+    request.headers = Some(call.headers.clone());
     let answer = oip.service.infer(request);
-    let Some(deadline) = deadline else { return Ok((answer.await?, wishes)) };
+    let Some(deadline) = call.deadline else { return Ok((answer.await?, wishes)) };
     match tokio::time::timeout_at(deadline.into(), answer).await {
         Ok(answer) => Ok((answer?, wishes)),
         Err(_) => {
@@ -109,6 +126,7 @@ async fn run(
 }
 
 fn success(mut response: InferResponse, wishes: Wishes) -> ModelStreamInferResponse {
+    route::parameters(&response.route, &mut response.parameters);
     if wishes.mark_final {
         response.parameters.insert("triton_final_response".to_owned(), Parameter::Bool(true));
     }

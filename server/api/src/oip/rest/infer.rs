@@ -3,12 +3,18 @@
 mod decode;
 mod encode;
 
+use std::sync::Arc;
+
 use axum::{body::Body, extract::State};
 use girandole_core::{Error, Result};
 use http::HeaderMap;
 
 use super::{Answer, body, path::ModelPath};
-use crate::oip::{Oip, binary, convert::structured};
+use crate::oip::{
+    Oip, binary,
+    convert::structured,
+    route::{self, CallHeaders},
+};
 
 /// Bodies above this many bytes are parsed and written off the event loop, which others need meanwhile.
 const OFFLOAD_ABOVE: usize = 1 << 20;
@@ -18,7 +24,7 @@ pub(super) async fn infer(State(oip): State<Oip>, path: ModelPath, headers: Head
     let body = body::read(&headers, body, oip.limits.max_body_bytes).await?;
     let size = body.len();
     let form = binary::split(&headers, body)?;
-    let decoded = match form {
+    let mut decoded = match form {
         binary::Form::Raw(body) => {
             let metadata = oip.service.model_metadata(&path.name, &path.version)?;
             decode::raw(path, &metadata.spec, body)?
@@ -28,10 +34,13 @@ pub(super) async fn infer(State(oip): State<Oip>, path: ModelPath, headers: Head
             offload(size, move || structured::decode(path.name, path.version, form, &limits)).await?
         }
     };
+    decoded.request.headers = Some(Arc::new(CallHeaders(headers)));
     let response = oip.service.infer(decoded.request).await?;
-    let form = decoded.outputs;
+    let (form, way) = (decoded.outputs, response.route.clone());
     let size = response.outputs.iter().map(|output| output.tensor.data().len()).sum();
-    Ok(offload(size, move || encode::response(&response, &form)).await?)
+    let mut answer = offload(size, move || encode::response(&response, &form)).await?;
+    route::write(&way, answer.headers_mut());
+    Ok(answer)
 }
 
 async fn offload<T: Send + 'static>(

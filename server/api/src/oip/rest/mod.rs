@@ -11,6 +11,7 @@ mod path;
 mod repository;
 mod statistics;
 mod trace;
+mod traffic;
 
 use axum::{
     Router,
@@ -53,6 +54,7 @@ fn table(oip: &Oip) -> Vec<(&'static str, MethodRouter<Oip>)> {
         ("/v2/models/{model}/versions/{version}/config", get(config::model)),
         ("/v2/models/{model}/stats", get(statistics::model)),
         ("/v2/models/{model}/versions/{version}/stats", get(statistics::model)),
+        ("/v2/models/{model}/traffic", get(traffic::model)),
         ("/v2/models/{model}/trace/setting", get(trace::of_model).post(trace::update_model)),
         ("/v2/trace/setting", get(trace::of_server).post(trace::update_server)),
         ("/v2/logging", get(logging::get).post(logging::update)),

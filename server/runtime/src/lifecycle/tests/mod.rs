@@ -3,6 +3,7 @@
 mod control;
 mod following;
 mod repository;
+mod traffic;
 
 use std::{
     fs,

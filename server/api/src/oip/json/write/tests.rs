@@ -12,6 +12,7 @@ fn answer(dtype: DType, elements: usize, data: Bytes) -> InferResponse {
     InferResponse {
         model: "m".into(),
         version: 3,
+        route: Default::default(),
         id: "7".into(),
         outputs: vec![NamedTensor::new("y", tensor)],
         parameters: girandole_core::Parameters::new(),

@@ -1,0 +1,84 @@
+//! Where a model's requests go now: its labels, rules and split.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use girandole_runtime::{
+    routing::Routes,
+    traffic::{Arm, Binding, Rule},
+};
+use serde::Serialize;
+
+use super::{Answer, path::ModelPath};
+use crate::oip::Oip;
+
+#[derive(Serialize)]
+struct Traffic<'a> {
+    labels: BTreeMap<&'a str, Label>,
+    rules: Vec<RuleLine<'a>>,
+    split: Option<Split<'a>>,
+    refused: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Label {
+    version: Option<u64>,
+    wanted: u64,
+    pending: bool,
+}
+
+#[derive(Serialize)]
+struct RuleLine<'a> {
+    name: &'a str,
+    source: String,
+    to: String,
+    version: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Split<'a> {
+    arms: Vec<ArmLine<'a>>,
+    sticky: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct ArmLine<'a> {
+    name: &'a str,
+    weight: f64,
+    version: Option<u64>,
+}
+
+/// The traffic that applies.
+pub(super) async fn model(State(oip): State<Oip>, path: ModelPath) -> Answer {
+    super::json(&traffic(&*oip.service.routes(&path.name)?))
+}
+
+fn traffic(routes: &Routes) -> Traffic<'_> {
+    let traffic = &routes.traffic;
+    Traffic {
+        labels: routes.labels.iter().map(|(name, binding)| (name.as_str(), label(binding))).collect(),
+        rules: traffic.rules.iter().map(|one| rule(routes, one)).collect(),
+        split: traffic.split.as_ref().map(|split| Split {
+            arms: split.arms().iter().map(|one| arm(routes, one)).collect(),
+            sticky: split.sticky.iter().map(ToString::to_string).collect(),
+        }),
+        refused: routes.refused.as_deref(),
+    }
+}
+
+fn label(binding: &Binding) -> Label {
+    Label { version: binding.bound, wanted: binding.wanted, pending: binding.is_pending() }
+}
+
+fn rule<'a>(routes: &Routes, rule: &'a Rule) -> RuleLine<'a> {
+    RuleLine {
+        name: &rule.name,
+        source: rule.source.to_string(),
+        to: rule.to.to_string(),
+        version: routes.version(&rule.to),
+    }
+}
+
+fn arm<'a>(routes: &Routes, arm: &'a Arm) -> ArmLine<'a> {
+    ArmLine { name: &arm.name, weight: arm.weight, version: routes.version(&arm.target) }
+}

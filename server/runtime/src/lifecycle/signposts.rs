@@ -1,0 +1,82 @@
+//! A model's traffic over time: the newest file that can be honoured, and where its labels point as versions come
+//! and go.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use girandole_core::Result;
+
+use crate::{
+    routing::Routes,
+    snapshot::ServedVersion,
+    traffic::{Bindings, FoundTraffic, Traffic, TrafficMetrics, bind},
+};
+
+/// What a model's requests follow.
+#[derive(Default)]
+pub(super) struct Signposts {
+    found: Option<FoundTraffic>,
+    routes: Arc<Routes>,
+}
+
+impl Signposts {
+    /// Follows a traffic file from now on, or none. One that cannot be honoured changes nothing. True where it is
+    /// another than before.
+    ///
+    /// # Errors
+    /// Why it cannot be honoured.
+    pub(super) fn follow(
+        &mut self,
+        model: &Arc<str>,
+        found: Option<FoundTraffic>,
+        serving: &BTreeMap<u64, Arc<ServedVersion>>,
+    ) -> Result<bool> {
+        if found == self.found {
+            return Ok(false);
+        }
+        let parsed = found.as_ref().map(|found| found.parse(model)).transpose();
+        self.found = found;
+        let traffic = parsed.as_ref().map_or_else(
+            |_| self.routes.traffic.clone(),
+            |traffic| Arc::new(traffic.clone().unwrap_or_default()),
+        );
+        let refused = parsed.as_ref().err().map(|error| error.message().to_owned());
+        let labels = bindings(&traffic, &self.routes.labels, serving);
+        self.show(model, Routes { traffic, labels, refused, ..(*self.routes).clone() });
+        parsed.map(|_| true)
+    }
+
+    /// Looks where the labels point now that other versions serve.
+    pub(super) fn bind(&mut self, serving: &BTreeMap<u64, Arc<ServedVersion>>) {
+        let labels = bindings(&self.routes.traffic, &self.routes.labels, serving);
+        if labels != self.routes.labels {
+            let model = self.routes.metrics.model();
+            self.show(&model, Routes { labels, ..(*self.routes).clone() });
+        }
+    }
+
+    fn show(&mut self, model: &Arc<str>, mut routes: Routes) {
+        let before = (&*self.routes.traffic, &self.routes.labels);
+        self.routes.metrics.hide(before, (&routes.traffic, &routes.labels));
+        routes.metrics =
+            TrafficMetrics::show(model, &routes.traffic, &routes.labels, routes.refused.is_some());
+        self.routes = Arc::new(routes);
+    }
+
+    /// The versions that the traffic speaks of, and those that pending labels still point to.
+    pub(super) fn versions(&self) -> BTreeSet<u64> {
+        let bound = self.routes.labels.values().filter_map(|binding| binding.bound);
+        self.routes.traffic.versions().into_iter().chain(bound).collect()
+    }
+
+    /// What requests follow now.
+    pub(super) fn routes(&self) -> Arc<Routes> {
+        self.routes.clone()
+    }
+}
+
+fn bindings(traffic: &Traffic, before: &Bindings, serving: &BTreeMap<u64, Arc<ServedVersion>>) -> Bindings {
+    bind(&traffic.labels, before, |number| serving.contains_key(&number))
+}

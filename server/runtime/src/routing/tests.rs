@@ -1,0 +1,86 @@
+//! Who chooses, in which order, over what serves.
+
+use super::*;
+use crate::traffic::bind;
+
+fn routes(text: &str, serving: &[u64]) -> Routes {
+    let traffic = Traffic::parse(text, "m").unwrap();
+    let labels = bind(&traffic.labels, &Bindings::new(), |number| serving.contains(&number));
+    Routes { traffic: Arc::new(traffic), labels, ..Routes::default() }
+}
+
+fn ask(selector: &str, parameters: &[(&str, &str)]) -> InferRequest {
+    let text = |(key, value): &(&str, &str)| {
+        ((*key).to_owned(), girandole_core::Parameter::String((*value).to_owned()))
+    };
+    InferRequest {
+        version: VersionSelector::parse(selector),
+        parameters: parameters.iter().map(text).collect(),
+        ..InferRequest::default()
+    }
+}
+
+fn choice(version: u64, arm: Option<&str>, reason: RouteReason) -> Result<Choice, Miss> {
+    Ok(Choice { version, route: Route { arm: arm.map(Arc::from), reason } })
+}
+
+const TRAFFIC: &str = r#"
+[labels]
+stable = 2
+canary = 3
+next = 9
+[[rules]]
+name = "early"
+parameter = "group"
+equals = "early"
+to = "next"
+[[rules]]
+name = "testers"
+parameter = "group"
+in = ["early", "testers"]
+to = "canary"
+[split]
+weights = { stable = 1, next = 5 }
+sticky = [{ parameter = "subscriber" }]
+"#;
+
+#[test]
+fn without_traffic_any_is_the_newest_and_the_rest_is_exact() {
+    let none = Routes::default();
+    let of = |selector, serving: &[u64]| none.choose(&ask(selector, &[]), serving.iter().copied());
+    assert_eq!(of("", &[2, 10]), choice(10, None, RouteReason::Newest));
+    assert_eq!(of("", &[]), Err(Miss::NothingServes));
+    assert_eq!(of("2", &[2, 10]), choice(2, None, RouteReason::Version));
+    assert_eq!(of("3", &[2, 10]), Err(Miss::NotServing(3)));
+    assert_eq!(of("stable", &[2, 10]), Err(Miss::UnknownLabel));
+}
+
+#[test]
+fn the_callers_wish_comes_first_then_rules_then_the_split() {
+    let serving = [1, 2, 3];
+    let routes = routes(TRAFFIC, &serving);
+    let of = |selector, parameters: &[_]| routes.choose(&ask(selector, parameters), serving.iter().copied());
+    assert_eq!(of("1", &[("group", "testers")]), choice(1, None, RouteReason::Version));
+    assert_eq!(of("canary", &[]), choice(3, Some("canary"), RouteReason::Label));
+    assert_eq!(of("next", &[]), Err(Miss::NotServing(9)));
+    assert_eq!(of("", &[("group", "testers")]), choice(3, Some("canary"), RouteReason::Rule));
+    assert_eq!(
+        of("", &[("group", "early")]),
+        choice(3, Some("canary"), RouteReason::Rule),
+        "next is pending"
+    );
+    assert_eq!(of("", &[("group", "else")]), choice(2, Some("stable"), RouteReason::Split));
+    assert_eq!(of("", &[("subscriber", "7")]), choice(2, Some("stable"), RouteReason::Sticky));
+    assert_eq!(
+        of("", &[("subscriber", "")]),
+        choice(2, Some("stable"), RouteReason::Split),
+        "an empty key is none"
+    );
+}
+
+#[test]
+fn a_split_whose_arms_are_all_gone_misses() {
+    let routes = routes(TRAFFIC, &[1]);
+    assert_eq!(routes.choose(&ask("", &[]), [1].into_iter()), Err(Miss::NoArmServes));
+    assert_eq!(routes.find(&VersionSelector::Any, [1].into_iter()), Ok(1));
+}

@@ -1,0 +1,224 @@
+//! `traffic.toml`, from text to [`Traffic`]: every mistake is told at once, and one makes the whole file refused.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+    io::Read,
+    path::Path,
+    sync::Arc,
+};
+
+use girandole_core::{Error, Result};
+use serde::Deserialize;
+
+use super::{Match, Rule, Source, Split, Target, Traffic, target};
+
+/// The file's name in a model's directory.
+pub const TRAFFIC_FILE: &str = "traffic.toml";
+/// Longest file.
+const MAX_BYTES: u64 = 1 << 20;
+/// Largest weight; below it sums and shares of weights are exact enough.
+const MAX_WEIGHT: f64 = 1e9;
+
+/// The file as a scan found it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FoundTraffic {
+    /// Its text, or why there is none.
+    pub(crate) text: std::result::Result<Arc<str>, String>,
+    /// Somebody may still be writing it.
+    pub(crate) settling: bool,
+}
+
+/// Reads a model's traffic file; `None` where it has none.
+pub(crate) fn read(dir: &Path) -> Option<FoundTraffic> {
+    let text = match File::open(dir.join(TRAFFIC_FILE)) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+        Err(error) => Err(format!("it cannot be read: {}", error.kind())),
+        Ok(file) => text_of(file),
+    };
+    Some(FoundTraffic { text, settling: false })
+}
+
+fn text_of(file: File) -> std::result::Result<Arc<str>, String> {
+    let mut text = String::new();
+    let read = file.take(MAX_BYTES + 1).read_to_string(&mut text);
+    read.map_err(|error| format!("it cannot be read: {}", error.kind()))?;
+    match text.len() as u64 > MAX_BYTES {
+        true => Err(format!("it has more than {MAX_BYTES} bytes")),
+        false => Ok(text.into()),
+    }
+}
+
+impl FoundTraffic {
+    /// What the file says.
+    ///
+    /// # Errors
+    /// `InvalidArgument` with everything that is wrong with it.
+    pub(crate) fn parse(&self, model: &str) -> Result<Traffic> {
+        let text = self.text.as_deref().map_err(|problem| refused(problem))?;
+        Traffic::parse(text, model)
+    }
+}
+
+fn refused(problem: &str) -> Error {
+    Error::invalid(format!("{TRAFFIC_FILE}: {problem}"))
+}
+
+/// The file's keys.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    #[serde(default)]
+    labels: BTreeMap<String, u64>,
+    #[serde(default)]
+    rules: Vec<WrittenRule>,
+    split: Option<WrittenSplit>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenRule {
+    name: String,
+    to: Text,
+    header: Option<String>,
+    parameter: Option<String>,
+    equals: Option<String>,
+    prefix: Option<String>,
+    #[serde(rename = "in")]
+    among: Option<BTreeSet<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenSplit {
+    weights: BTreeMap<String, f64>,
+    salt: Option<String>,
+    #[serde(default)]
+    sticky: Vec<WrittenSource>,
+}
+
+/// Exactly one of the two.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenSource {
+    header: Option<String>,
+    parameter: Option<String>,
+}
+
+/// A target: a label, or a version with or without quotes.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Text {
+    Number(u64),
+    Label(String),
+}
+
+impl Traffic {
+    /// Reads a traffic file of a model.
+    ///
+    /// # Errors
+    /// `InvalidArgument` with every mistake, each with its place.
+    pub fn parse(text: &str, model: &str) -> Result<Self> {
+        let written: Written = toml::from_str(text).map_err(|error| refused(error.to_string().trim_end()))?;
+        let mut reader = Reader { labels: written.labels, mistakes: Vec::new() };
+        reader.check_labels();
+        let rules = written.rules.into_iter().filter_map(|rule| reader.rule(rule)).collect();
+        let split = written.split.and_then(|split| reader.split(split, model));
+        match reader.mistakes.is_empty() {
+            true => Ok(Self { labels: reader.labels, rules, split }),
+            false => Err(refused(&reader.mistakes.join("; "))),
+        }
+    }
+}
+
+/// What is known while a file is read.
+struct Reader {
+    labels: BTreeMap<String, u64>,
+    mistakes: Vec<String>,
+}
+
+impl Reader {
+    fn noted<T>(&mut self, place: &str, outcome: std::result::Result<T, String>) -> Option<T> {
+        outcome.map_err(|what| self.mistakes.push(format!("{place}: {what}"))).ok()
+    }
+
+    fn check_labels(&mut self) {
+        for (name, version) in self.labels.clone() {
+            self.noted(&format!("labels.{name}"), target::label(&name).map(drop));
+            if version == 0 {
+                self.mistakes.push(format!("labels.{name}: versions begin at 1, got 0"));
+            }
+        }
+    }
+
+    /// A version, or one of the labels.
+    fn target(&mut self, place: &str, text: &str) -> Option<Target> {
+        let target = self.noted(place, Target::parse(text))?;
+        match &target {
+            Target::Label(label) if !self.labels.contains_key(&**label) => {
+                let there: Vec<_> = self.labels.keys().map(String::as_str).collect();
+                let there = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
+                self.mistakes
+                    .push(format!("{place}: '{label}' is no version and none of the labels ({there})"));
+                None
+            }
+            _ => Some(target),
+        }
+    }
+
+    fn rule(&mut self, written: WrittenRule) -> Option<Rule> {
+        let place = format!("rules.{}", written.name);
+        let name = self.noted(&place, target::label(&written.name).map(Arc::from));
+        let text = match written.to {
+            Text::Number(number) => number.to_string(),
+            Text::Label(label) => label,
+        };
+        let to = self.target(&format!("{place}.to"), &text);
+        let source = self.noted(&place, source(written.header, written.parameter));
+        let matches = self.noted(&place, matches(written.equals, written.prefix, written.among));
+        Some(Rule { name: name?, source: source?, matches: matches?, to: to? })
+    }
+
+    fn split(&mut self, written: WrittenSplit, model: &str) -> Option<Split> {
+        let mut weights = Vec::new();
+        for (name, weight) in written.weights {
+            let place = format!("split.weights.{name}");
+            if !(0.0..=MAX_WEIGHT).contains(&weight) {
+                self.mistakes.push(format!("{place}: a weight is 0 to {MAX_WEIGHT:e}, got {weight}"));
+            }
+            weights.extend(self.target(&place, &name).map(|target| (target, weight)));
+        }
+        if !weights.iter().any(|(_, weight)| *weight > 0.0) && self.mistakes.is_empty() {
+            self.mistakes.push("split.weights: at least one must be above 0".to_owned());
+        }
+        let sticky = written.sticky.into_iter().enumerate().filter_map(|(i, written)| {
+            self.noted(&format!("split.sticky[{i}]"), source(written.header, written.parameter))
+        });
+        let sticky = sticky.collect();
+        Some(Split::new(weights, sticky, written.salt.as_deref().unwrap_or(model)))
+    }
+}
+
+fn source(header: Option<String>, parameter: Option<String>) -> std::result::Result<Source, String> {
+    match (header, parameter) {
+        (Some(name), None) if !name.is_empty() => Ok(Source::header(&name)),
+        (None, Some(name)) if !name.is_empty() => Ok(Source::Parameter(name)),
+        _ => Err("needs one of 'header' and 'parameter', with a name".to_owned()),
+    }
+}
+
+fn matches(
+    equals: Option<String>,
+    prefix: Option<String>,
+    among: Option<BTreeSet<String>>,
+) -> std::result::Result<Match, String> {
+    match (equals, prefix, among) {
+        (Some(text), None, None) => Ok(Match::Equals(text)),
+        (None, Some(text), None) => Ok(Match::Prefix(text)),
+        (None, None, Some(texts)) => Ok(Match::In(texts)),
+        _ => Err("needs exactly one of 'equals', 'prefix' and 'in'".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

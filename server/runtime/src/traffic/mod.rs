@@ -1,0 +1,52 @@
+//! What an operator says about a model's traffic in `traffic.toml`, and the pure decisions that follow from it.
+//!
+//! [`Traffic`] is the file, checked as a whole: one that cannot be honoured never becomes a `Traffic`. What it says
+//! about versions that serve now, [`bind`](binding::bind) works out; [`Routes`](crate::routing::Routes) puts both
+//! together for requests.
+
+mod binding;
+mod file;
+mod metrics;
+mod rule;
+mod source;
+mod split;
+mod target;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use self::{
+    binding::{Binding, Bindings, bind},
+    file::TRAFFIC_FILE,
+    rule::{Match, Rule},
+    source::Source,
+    split::{Arm, Split},
+    target::Target,
+};
+pub(crate) use self::{
+    file::{FoundTraffic, read},
+    metrics::{TrafficMetrics, describe},
+};
+
+/// A model's traffic, as its file has it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Traffic {
+    /// The version that each label is to point to.
+    pub labels: BTreeMap<String, u64>,
+    /// What is looked at first, in order.
+    pub rules: Vec<Rule>,
+    /// Where the rest goes that asks for no version.
+    pub split: Option<Split>,
+}
+
+impl Traffic {
+    /// Every version that it speaks of: these are to be loaded, whatever else is.
+    pub fn versions(&self) -> BTreeSet<u64> {
+        let arms = self.split.iter().flat_map(|split| split.arms()).map(|arm| &arm.target);
+        let targets = self.rules.iter().map(|rule| &rule.to).chain(arms);
+        let numbers = targets.filter_map(|target| match target {
+            Target::Version(number) => Some(*number),
+            Target::Label(_) => None,
+        });
+        numbers.chain(self.labels.values().copied()).collect()
+    }
+}

@@ -31,7 +31,8 @@ def small_models(tmp_path_factory):
     folder: pathlib.Path = tmp_path_factory.mktemp("models")
     repository.place(folder, "identity", repository.identity(), config="max_batch_size: 8\ndynamic_batching { }\n")
     repository.place(folder, "types", repository.every_type())
-    (folder / "types" / "traffic.toml").write_text("[labels]\nstable = 1\n[split]\nweights = { stable = 1 }\n")
+    (folder / "types" / "traffic.toml").write_text("[labels]\nstable = 1\n[split]\nweights = { stable = 1 }\n"
+                                                   "[shadow]\nto = 1\npercent = 1\n")
     repository.place(folder, "scaled", repository.scaled(1), version=1, config="version_policy { all { } }\n")
     repository.place(folder, "scaled", repository.scaled(2), version=2)
     return folder

@@ -50,6 +50,7 @@ def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     for version in (1, 2, 3):
         repository.place(folder, "scaled", repository.scaled(version, 4), version=version)
+        repository.place(folder, "twins", repository.scaled(min(version, 2), 4), version=version)
     return folder
 
 
@@ -200,3 +201,27 @@ def test_requests_are_counted_by_arm_and_reason(server):
     sticky = re.findall(r'girandole_arm_requests_total{model="scaled",arm="\w+",reason="sticky"} (\d+)', metrics)
     assert sum(map(int, sticky)) == 1
     assert 'girandole_arm_share{model="scaled",arm="canary"} 0.1' in metrics
+
+
+def shadowed(server, outcome, version):
+    """How many copies came to this."""
+    name = f'girandole_shadow_requests_total{{model="twins",version="{version}",outcome="{outcome}"}} '
+    return sum(int(line[len(name):]) for line in server.metrics().splitlines() if line.startswith(name))
+
+
+@pytest.mark.parametrize("to, outcome", [(3, "agreed"), (1, "differed")])
+def test_a_shadow_answers_copies_for_the_metrics_alone(server, models, to, outcome):
+    """Version 2 answers; 3 is the same model and 1 another one."""
+    write(models / "twins", f"[labels]\nstable = 2\n[split]\nweights = {{ stable = 1 }}\n"
+                            f"[shadow]\nto = {to}\npercent = 100\n")
+    wait_for(lambda: (json.loads(server.get("/v2/models/twins/traffic")[2])["shadow"] or {}).get("to") == str(to)
+             and server.get(f"/v2/models/twins/versions/{to}/ready")[0] == 200, "the shadow", server)
+    counted = lambda: {what: shadowed(server, what, to) for what in ("agreed", "differed", "failed", "dropped")}
+    for asked in range(1, 21):
+        status, answer = server.infer("twins", BODY)
+        assert status == 200 and answer["model_version"] == "2", answer
+        wait_for(lambda: sum(counted().values()) == asked, "the copy's end", server)
+    got = counted()
+    assert got[outcome] >= 1 and got[outcome] + got["dropped"] == 20, got
+    assert server.infer("twins", BODY, version=to)[1]["model_version"] == str(to)
+    assert sum(counted().values()) == 20, "who names a version gets no shadow"

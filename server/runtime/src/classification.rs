@@ -1,7 +1,8 @@
 //! Triton's classification extension: an output's largest values as `value:index[:label]` strings.
 
 use girandole_core::{DType, Error, Result, Shape, Tensor, bytes_tensor};
-use half::{bf16, f16};
+
+use crate::values::Values;
 
 /// The `top` largest values of each row of `tensor`, or of all of it where the model does not batch, as a
 /// BYTES tensor of shape `[rows, n]`, or `[n]`; `n` is at most the number of values. Equal values go by index.
@@ -9,7 +10,12 @@ use half::{bf16, f16};
 /// # Errors
 /// `InvalidArgument` for an output whose elements are not numbers.
 pub(crate) fn classify(tensor: &Tensor, top: usize, labels: &[String], batches: bool) -> Result<Tensor> {
-    let values = Values::read(tensor)?;
+    let values = Values::read(tensor).ok_or_else(|| {
+        let dtype = tensor.dtype();
+        Error::invalid(format!(
+            "classification needs an output of numbers, this one is {dtype}; ask for it without"
+        ))
+    })?;
     let rows = if batches { tensor.shape().first().copied().unwrap_or(1) } else { 1 };
     let classes = tensor.elements().checked_div(rows).unwrap_or(0);
     let top = top.min(classes);
@@ -19,37 +25,7 @@ pub(crate) fn classify(tensor: &Tensor, top: usize, labels: &[String], batches: 
     Tensor::new(DType::Bytes, shape, bytes_tensor::encode(strings.iter().map(String::as_bytes)))
 }
 
-/// Numbers of any element type, in a form that keeps them exact.
-enum Values {
-    Signed(Vec<i64>),
-    Unsigned(Vec<u64>),
-    Float(Vec<f64>),
-}
-
 impl Values {
-    fn read(tensor: &Tensor) -> Result<Self> {
-        let data = tensor.data();
-        Ok(match tensor.dtype() {
-            DType::U8 => Self::Unsigned(data.iter().map(|&byte| byte.into()).collect()),
-            DType::U16 => Self::Unsigned(chunks(data, |b| u16::from_le_bytes(b).into())),
-            DType::U32 => Self::Unsigned(chunks(data, |b| u32::from_le_bytes(b).into())),
-            DType::U64 => Self::Unsigned(chunks(data, u64::from_le_bytes)),
-            DType::I8 => Self::Signed(chunks(data, |b| i8::from_le_bytes(b).into())),
-            DType::I16 => Self::Signed(chunks(data, |b| i16::from_le_bytes(b).into())),
-            DType::I32 => Self::Signed(chunks(data, |b| i32::from_le_bytes(b).into())),
-            DType::I64 => Self::Signed(chunks(data, i64::from_le_bytes)),
-            DType::F16 => Self::Float(chunks(data, |b| f16::from_le_bytes(b).to_f64())),
-            DType::BF16 => Self::Float(chunks(data, |b| bf16::from_le_bytes(b).to_f64())),
-            DType::F32 => Self::Float(chunks(data, |b| f32::from_le_bytes(b).into())),
-            DType::F64 => Self::Float(chunks(data, f64::from_le_bytes)),
-            other @ (DType::Bool | DType::Bytes) => {
-                return Err(Error::invalid(format!(
-                    "classification needs an output of numbers, this one is {other}; ask for it without"
-                )));
-            }
-        })
-    }
-
     /// The strings of the `top` largest among `classes` values from `start` on.
     fn top(&self, start: usize, classes: usize, top: usize, labels: &[String]) -> Vec<String> {
         let order = match self {
@@ -90,10 +66,6 @@ fn largest<T>(values: &[T], top: usize, compare: impl Fn(&T, &T) -> std::cmp::Or
 /// Numbers by size; what is no number comes last.
 fn compare_floats(a: &f64, b: &f64) -> std::cmp::Ordering {
     a.partial_cmp(b).unwrap_or_else(|| b.is_nan().cmp(&a.is_nan()))
-}
-
-fn chunks<T, const N: usize>(data: &[u8], read: impl Fn([u8; N]) -> T) -> Vec<T> {
-    data.as_chunks().0.iter().map(|chunk| read(*chunk)).collect()
 }
 
 #[cfg(test)]

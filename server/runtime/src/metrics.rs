@@ -12,7 +12,7 @@ use metrics::{
     gauge, histogram,
 };
 
-use crate::{batcher::Reason, statistics::Execution, traffic};
+use crate::{batcher::Reason, shadow, statistics::Execution, traffic};
 
 /// Requests answered with a result.
 pub const REQUEST_SUCCESS: &str = "nv_inference_request_success";
@@ -61,6 +61,7 @@ pub const BUCKETS: &[(&str, &[f64])] = &[
     (QUEUE_SECONDS, DURATION_BUCKETS),
     (COMPUTE_SECONDS, DURATION_BUCKETS),
     (BATCH_SIZE, BATCH_SIZE_BUCKETS),
+    (shadow::DIFFERENCE, shadow::BUCKETS),
 ];
 
 /// Why a request has no result, in Triton's words.
@@ -122,6 +123,7 @@ pub fn describe() {
     describe_gauge!(QUEUE_DEPTH, "Number of requests waiting in the queue");
     describe_gauge!(RUNNING, "Number of batches that sessions are running");
     traffic::describe();
+    shadow::describe();
 }
 
 /// One version's handles, resolved once: recording looks nothing up.

@@ -17,6 +17,7 @@ use crate::{
     routing::{Miss, Routes},
     service::VersionState,
     settings::ModelSettings,
+    shadow::Recipient,
 };
 
 /// When to ask again for a model that does not serve now.
@@ -91,6 +92,17 @@ impl Snapshot {
         let choice = model.routes.choose(request, model.serving());
         let choice = choice.map_err(|miss| model.missed(miss, &request.version))?;
         Ok((model.version(choice.version)?, choice.route))
+    }
+
+    /// Who gets a copy of a request which `answering` answers, if anybody does.
+    pub(crate) fn shadow(&self, answering: &ServedVersion) -> Option<Recipient> {
+        let model = self.models.get(&answering.model)?;
+        let (version, shadow) = model.routes.shadow(answering.version, model.serving())?;
+        Some(Recipient {
+            version: model.versions.get(&version)?.clone(),
+            tolerance: shadow.tolerance,
+            metrics: model.routes.shadow_metrics.clone()?,
+        })
     }
 
     fn model(&self, name: &str) -> Result<&ServedModel> {

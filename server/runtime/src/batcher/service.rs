@@ -261,6 +261,12 @@ impl Batcher {
         self.work.notify_all();
     }
 
+    /// Whether nothing waits and an instance does.
+    pub(crate) fn is_idle(&self) -> bool {
+        let state = self.lock();
+        state.queue.len() == 0 && state.parts.is_empty() && state.idle > 0
+    }
+
     /// Refuses new requests from now on; what waits is still run.
     pub(crate) fn close(&self) {
         self.lock().closed = true;

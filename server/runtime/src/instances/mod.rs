@@ -106,6 +106,11 @@ impl Serving {
             .map_err(|error| error.context(format!("model '{}' version {}", self.name, self.version)))
     }
 
+    /// Whether nothing waits and a session has nothing to do.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.batcher.is_idle()
+    }
+
     /// A request for this version failed before it reached the queue.
     pub(crate) fn refused(&self, reason: FailureReason, received: Instant) {
         self.batcher.recorder.failure(reason, received.elapsed());

@@ -10,6 +10,7 @@ use girandole_core::Result;
 
 use crate::{
     routing::Routes,
+    shadow::ShadowMetrics,
     snapshot::ServedVersion,
     traffic::{Bindings, FoundTraffic, Traffic, TrafficMetrics, bind},
 };
@@ -62,6 +63,8 @@ impl Signposts {
         self.routes.metrics.hide(before, (&routes.traffic, &routes.labels));
         routes.metrics =
             TrafficMetrics::show(model, &routes.traffic, &routes.labels, routes.refused.is_some());
+        let shadow = routes.traffic.shadow.as_ref().and_then(|shadow| routes.version(&shadow.to));
+        routes.shadow_metrics = shadow.map(|version| Arc::new(ShadowMetrics::new(model, version)));
         self.routes = Arc::new(routes);
     }
 

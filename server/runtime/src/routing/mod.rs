@@ -13,7 +13,10 @@ use std::sync::{
 
 use girandole_core::{InferRequest, Route, RouteReason, VersionSelector};
 
-use crate::traffic::{Arm, Binding, Bindings, Split, Target, Traffic, TrafficMetrics};
+use crate::{
+    shadow::ShadowMetrics,
+    traffic::{Arm, Binding, Bindings, Shadow, Split, Target, Traffic, TrafficMetrics},
+};
 
 /// A model's traffic and where its labels point as of one moment.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +29,10 @@ pub struct Routes {
     pub refused: Option<String>,
     /// The split's next turn; goes on when weights change.
     pub(crate) turn: Arc<AtomicU64>,
+    /// The shadow's.
+    pub(crate) shadow_turn: Arc<AtomicU64>,
+    /// Its counts, where it points to a version.
+    pub(crate) shadow_metrics: Option<Arc<ShadowMetrics>>,
     pub(crate) metrics: TrafficMetrics,
 }
 
@@ -128,6 +135,14 @@ impl Routes {
                 (split.by_turn(turn, open), RouteReason::Split)
             }
         }
+    }
+
+    /// The version that gets a copy of a request which `answering` answers, if one does.
+    pub fn shadow(&self, answering: u64, mut serving: impl Iterator<Item = u64>) -> Option<(u64, &Shadow)> {
+        let shadow = self.traffic.shadow.as_ref()?;
+        let version = self.version(&shadow.to).filter(|&version| version != answering)?;
+        let turn = self.shadow_turn.fetch_add(1, Ordering::Relaxed);
+        (shadow.takes(turn) && serving.any(|serves| serves == version)).then_some((version, shadow))
     }
 
     /// The version that a target means now, whether it serves or not; `None` for a label that waits for its first.

@@ -3,7 +3,10 @@
 //! Invariant: what is held never exceeds the limit; a permit gives back exactly what it took.
 
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -21,8 +24,8 @@ pub(crate) struct ByteBudget {
 
 /// Bytes held until dropped.
 #[derive(Debug)]
-pub(crate) struct BytesHeld<'a> {
-    budget: &'a ByteBudget,
+pub(crate) struct BytesHeld {
+    budget: Arc<ByteBudget>,
     bytes: usize,
 }
 
@@ -41,14 +44,14 @@ impl ByteBudget {
     ///
     /// # Errors
     /// `TooLarge` for more than the whole budget, `Overloaded` where others hold too much of it now.
-    pub(crate) fn take(&self, bytes: usize) -> Result<BytesHeld<'_>> {
+    pub(crate) fn take(self: &Arc<Self>, bytes: usize) -> Result<BytesHeld> {
         if bytes > self.limit {
             let message = format!("a request of {bytes} bytes exceeds the server's limit of {}", self.limit);
             return Err(Error::new(ErrorCode::TooLarge, message));
         }
         let more = |held: usize| held.checked_add(bytes).filter(|&held| held <= self.limit);
         match self.held.try_update(Ordering::Relaxed, Ordering::Relaxed, more) {
-            Ok(_) => Ok(BytesHeld { budget: self, bytes }),
+            Ok(_) => Ok(BytesHeld { budget: self.clone(), bytes }),
             Err(_) => {
                 let message =
                     "the requests in flight take all the memory set aside for them, try again later";
@@ -58,7 +61,7 @@ impl ByteBudget {
     }
 }
 
-impl Drop for BytesHeld<'_> {
+impl Drop for BytesHeld {
     fn drop(&mut self) {
         self.budget.held.fetch_sub(self.bytes, Ordering::Relaxed);
     }
@@ -70,7 +73,7 @@ mod tests {
 
     #[test]
     fn the_limit_is_exact_and_what_was_held_comes_back() {
-        let budget = ByteBudget::new(10);
+        let budget = Arc::new(ByteBudget::new(10));
         let first = budget.take(6).unwrap();
         let _second = budget.take(4).unwrap();
         assert_eq!(budget.take(1).unwrap_err().code(), ErrorCode::Overloaded);

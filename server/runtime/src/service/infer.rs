@@ -5,10 +5,14 @@ use std::{
     time::Instant,
 };
 
-use girandole_core::{Error, InferRequest, InferResponse, NamedTensor, RequestedOutput, Result, Tensor};
+use girandole_core::{
+    Error, InferRequest, InferResponse, NamedTensor, RequestedOutput, Result, Tensor, VersionSelector,
+};
 
 use super::Service;
-use crate::{classification::classify, metrics::FailureReason, snapshot::ServedVersion, trace::Trace};
+use crate::{
+    classification::classify, metrics::FailureReason, shadow::Copied, snapshot::ServedVersion, trace::Trace,
+};
 
 impl Service {
     /// Runs one request.
@@ -22,16 +26,17 @@ impl Service {
         if self.0.shutting_down.load(Ordering::Relaxed) {
             return Err(Error::unavailable("the server is shutting down"));
         }
-        let (version, route) = {
-            let snapshot = self.0.snapshot.load();
-            let (version, route) = snapshot.route(&request)?;
-            (version.clone(), route)
-        };
+        let snapshot = self.0.snapshot.load();
+        let (version, route) = snapshot.route(&request)?;
+        // Who names a version tests it, and is no sample of the traffic.
+        let shadow = (request.version == VersionSelector::Any).then(|| snapshot.shadow(version)).flatten();
+        let version = version.clone();
+        drop(snapshot);
         let refused = |error| {
             version.serving.refused(FailureReason::Other, received);
             error
         };
-        let _held = self.0.in_flight.take(request.payload_bytes()).map_err(refused)?;
+        let held = self.0.in_flight.take(request.payload_bytes()).map_err(refused)?;
         let spec = &version.settings.spec;
         let rows = spec.check(&request).map_err(refused)?;
         check_classifications(&request.outputs).map_err(refused)?;
@@ -40,6 +45,7 @@ impl Service {
             .map(|sampled| Trace::queued(sampled, (&version.model, version.version), &request, received));
         let id = std::mem::take(&mut request.id);
         let asked = request.outputs.clone();
+        let copy = shadow.map(|to| Copied::of(&request, &version, to));
         let answer = version.serving.infer(request, rows, received).await;
         if let Some(mut trace) = trace {
             if let Ok(answer) = &answer {
@@ -47,7 +53,11 @@ impl Service {
             }
             self.0.tracer.write(trace.ended());
         }
-        let outputs = name_outputs(&version, &asked, answer?.tensors)?;
+        let tensors = answer?.tensors;
+        if let Some(copy) = copy {
+            self.0.shadows.offer(copy, &tensors, held);
+        }
+        let outputs = name_outputs(&version, &asked, tensors)?;
         let model = version.model.to_string();
         let (version, parameters) = (version.version, Default::default());
         Ok(InferResponse { model, version, route, id, outputs, parameters })

@@ -16,9 +16,9 @@ use arc_swap::ArcSwap;
 use girandole_core::ModelSpec;
 use tokio::sync::watch;
 
-pub(crate) use self::budget::ByteBudget;
 pub use self::budget::DEFAULT_IN_FLIGHT_BYTES;
-use crate::{lifecycle::Event, snapshot::Snapshot, trace::Tracer};
+pub(crate) use self::budget::{ByteBudget, BytesHeld};
+use crate::{lifecycle::Event, shadow::Shadows, snapshot::Snapshot, trace::Tracer};
 
 /// A handle on the runtime; clones share it.
 #[derive(Clone)]
@@ -39,7 +39,9 @@ pub(crate) struct Shared {
     /// Set once, when the server begins to shut down: readiness fails and new requests are refused.
     pub(crate) shutting_down: AtomicBool,
     /// Bytes of requests that may be in flight at once.
-    pub(crate) in_flight: ByteBudget,
+    pub(crate) in_flight: Arc<ByteBudget>,
+    /// Copies of requests that are being answered for the metrics alone.
+    pub(crate) shadows: Shadows,
     /// Which requests are traced.
     pub(crate) tracer: Tracer,
 }
@@ -59,7 +61,8 @@ impl Shared {
             explicit,
             ready_withdrawn: AtomicBool::new(false),
             shutting_down: AtomicBool::new(false),
-            in_flight,
+            in_flight: Arc::new(in_flight),
+            shadows: Shadows::default(),
             tracer,
         }
     }

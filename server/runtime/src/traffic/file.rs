@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     fs::File,
     io::Read,
     path::Path,
@@ -11,12 +12,14 @@ use std::{
 use girandole_core::{Error, Result};
 use serde::Deserialize;
 
-use super::{Match, Rule, Source, Split, Target, Traffic, target};
+use super::{Match, Rule, Shadow, Source, Split, Target, Traffic, target};
 
 /// The file's name in a model's directory.
 pub const TRAFFIC_FILE: &str = "traffic.toml";
 /// Longest file.
 const MAX_BYTES: u64 = 1 << 20;
+/// How far a shadow's outputs may be off where nothing else is written.
+const TOLERANCE: f64 = 1e-3;
 /// Largest weight; below it sums and shares of weights are exact enough.
 const MAX_WEIGHT: f64 = 1e9;
 
@@ -73,6 +76,20 @@ struct Written {
     #[serde(default)]
     rules: Vec<WrittenRule>,
     split: Option<WrittenSplit>,
+    shadow: Option<WrittenShadow>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenShadow {
+    to: Text,
+    percent: f64,
+    #[serde(default = "tolerance")]
+    tolerance: f64,
+}
+
+const fn tolerance() -> f64 {
+    TOLERANCE
 }
 
 #[derive(Debug, Deserialize)]
@@ -124,8 +141,9 @@ impl Traffic {
         reader.check_labels();
         let rules = written.rules.into_iter().filter_map(|rule| reader.rule(rule)).collect();
         let split = written.split.and_then(|split| reader.split(split, model));
+        let shadow = written.shadow.and_then(|shadow| reader.shadow(&shadow));
         match reader.mistakes.is_empty() {
-            true => Ok(Self { labels: reader.labels, rules, split }),
+            true => Ok(Self { labels: reader.labels, rules, split, shadow }),
             false => Err(refused(&reader.mistakes.join("; "))),
         }
     }
@@ -169,11 +187,7 @@ impl Reader {
     fn rule(&mut self, written: WrittenRule) -> Option<Rule> {
         let place = format!("rules.{}", written.name);
         let name = self.noted(&place, target::label(&written.name).map(Arc::from));
-        let text = match written.to {
-            Text::Number(number) => number.to_string(),
-            Text::Label(label) => label,
-        };
-        let to = self.target(&format!("{place}.to"), &text);
+        let to = self.target(&format!("{place}.to"), &written.to.to_string());
         let source = self.noted(&place, source(written.header, written.parameter));
         let matches = self.noted(&place, matches(written.equals, written.prefix, written.among));
         Some(Rule { name: name?, source: source?, matches: matches?, to: to? })
@@ -196,6 +210,27 @@ impl Reader {
         });
         let sticky = sticky.collect();
         Some(Split::new(weights, sticky, written.salt.as_deref().unwrap_or(model)))
+    }
+
+    fn shadow(&mut self, written: &WrittenShadow) -> Option<Shadow> {
+        let (percent, tolerance) = (written.percent, written.tolerance);
+        if !(0.0..=100.0).contains(&percent) {
+            self.mistakes.push(format!("shadow.percent: must be 0 to 100, got {percent}"));
+        }
+        if !(0.0..=1.0).contains(&tolerance) {
+            self.mistakes.push(format!("shadow.tolerance: must be 0 to 1, got {tolerance}"));
+        }
+        let to = self.target("shadow.to", &written.to.to_string())?;
+        Some(Shadow { to, percent, tolerance })
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Label(label) => f.write_str(label),
+        }
     }
 }
 

@@ -8,6 +8,8 @@ mod binding;
 mod file;
 mod metrics;
 mod rule;
+mod sequence;
+mod shadow;
 mod source;
 mod split;
 mod target;
@@ -18,6 +20,7 @@ pub use self::{
     binding::{Binding, Bindings, bind},
     file::TRAFFIC_FILE,
     rule::{Match, Rule},
+    shadow::Shadow,
     source::Source,
     split::{Arm, Split},
     target::Target,
@@ -36,13 +39,16 @@ pub struct Traffic {
     pub rules: Vec<Rule>,
     /// Where the rest goes that asks for no version.
     pub split: Option<Split>,
+    /// What gets copies.
+    pub shadow: Option<Shadow>,
 }
 
 impl Traffic {
     /// Every version that it speaks of: these are to be loaded, whatever else is.
     pub fn versions(&self) -> BTreeSet<u64> {
         let arms = self.split.iter().flat_map(|split| split.arms()).map(|arm| &arm.target);
-        let targets = self.rules.iter().map(|rule| &rule.to).chain(arms);
+        let shadow = self.shadow.iter().map(|shadow| &shadow.to);
+        let targets = self.rules.iter().map(|rule| &rule.to).chain(arms).chain(shadow);
         let numbers = targets.filter_map(|target| match target {
             Target::Version(number) => Some(*number),
             Target::Label(_) => None,

@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::{Source, Target};
-
-/// 2^64 divided by the golden ratio, odd: multiples of it fill the circle evenly.
-const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+use super::{
+    Source, Target,
+    sequence::{even, unit},
+};
 
 /// Where requests go that ask for no version.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,7 +61,7 @@ impl Split {
     pub fn by_turn(&self, turn: u64, open: impl Fn(&Arm) -> bool) -> Option<&Arm> {
         let open = || self.arms.iter().filter(|arm| arm.weight > 0.0 && open(arm));
         let total: f64 = open().map(|arm| arm.weight).sum();
-        let mut left = unit(turn.wrapping_mul(GOLDEN)) * total;
+        let mut left = even(turn) * total;
         let taken = open().find(|arm| {
             left -= arm.weight;
             left < 0.0
@@ -77,11 +77,6 @@ impl Arm {
     fn score(&self, key: &str) -> f64 {
         -libm::log(unit(xxh3_64_with_seed(key.as_bytes(), self.seed))) / self.weight
     }
-}
-
-/// A number in 0..1, never an end of it, from 64 bits.
-fn unit(bits: u64) -> f64 {
-    ((bits >> 11) as f64 + 0.5) / (1u64 << 53) as f64
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use girandole_runtime::{
     routing::Routes,
-    traffic::{Arm, Binding, Rule},
+    traffic::{Arm, Binding, Rule, Shadow},
 };
 use serde::Serialize;
 
@@ -17,6 +17,7 @@ struct Traffic<'a> {
     labels: BTreeMap<&'a str, Label>,
     rules: Vec<RuleLine<'a>>,
     split: Option<Split<'a>>,
+    shadow: Option<ShadowLine>,
     refused: Option<&'a str>,
 }
 
@@ -48,6 +49,14 @@ struct ArmLine<'a> {
     version: Option<u64>,
 }
 
+#[derive(Serialize)]
+struct ShadowLine {
+    to: String,
+    version: Option<u64>,
+    percent: f64,
+    tolerance: f64,
+}
+
 /// The traffic that applies.
 pub(super) async fn model(State(oip): State<Oip>, path: ModelPath) -> Answer {
     super::json(&traffic(&*oip.service.routes(&path.name)?))
@@ -62,6 +71,7 @@ fn traffic(routes: &Routes) -> Traffic<'_> {
             arms: split.arms().iter().map(|one| arm(routes, one)).collect(),
             sticky: split.sticky.iter().map(ToString::to_string).collect(),
         }),
+        shadow: traffic.shadow.as_ref().map(|one| shadow(routes, one)),
         refused: routes.refused.as_deref(),
     }
 }
@@ -76,6 +86,15 @@ fn rule<'a>(routes: &Routes, rule: &'a Rule) -> RuleLine<'a> {
         source: rule.source.to_string(),
         to: rule.to.to_string(),
         version: routes.version(&rule.to),
+    }
+}
+
+fn shadow(routes: &Routes, shadow: &Shadow) -> ShadowLine {
+    ShadowLine {
+        to: shadow.to.to_string(),
+        version: routes.version(&shadow.to),
+        percent: shadow.percent,
+        tolerance: shadow.tolerance,
     }
 }
 

@@ -23,6 +23,10 @@ to = 3
 weights = { stable = 90, canary = 9.5, 4 = 0.5 }
 sticky = [{ header = "x-subscriber-id" }, { parameter = "subscriber" }]
 salt = "november"
+
+[shadow]
+to = 5
+percent = 20
 "#;
 
 #[test]
@@ -36,7 +40,8 @@ fn a_whole_file_is_read() {
     let arms: Vec<_> = split.arms().iter().map(|arm| (&*arm.name, arm.weight)).collect();
     assert_eq!(arms, [("4", 0.5), ("canary", 9.5), ("stable", 90.0)]);
     assert_eq!(split.sticky.len(), 2);
-    assert_eq!(traffic.versions(), BTreeSet::from([1, 2, 3, 4]));
+    assert_eq!(traffic.shadow, Some(Shadow { to: Target::Version(5), percent: 20.0, tolerance: TOLERANCE }));
+    assert_eq!(traffic.versions(), BTreeSet::from([1, 2, 3, 4, 5]));
     assert_eq!(Traffic::parse("", "m").unwrap(), Traffic::default());
 }
 
@@ -63,6 +68,9 @@ fn every_mistake_is_told_with_its_place() {
         ("[split]\nweights = { 1 = 0 }", "split.weights: at least one must be above 0"),
         ("[split]\nweights = {}", "split.weights: at least one must be above 0"),
         ("[split]\nweights = { 1 = 1 }\nsticky = [{}]", "split.sticky[0]: needs one of"),
+        ("[shadow]\nto = 1\npercent = 101", "shadow.percent: must be 0 to 100, got 101"),
+        ("[shadow]\nto = 1\npercent = 1\ntolerance = -1", "shadow.tolerance: must be 0 to 1, got -1"),
+        ("[shadow]\nto = \"x\"\npercent = 1", "shadow.to: 'x' is no version"),
         ("[[rules]]\nname = \"r\"\nto = 1\nequals = \"x\"", "rules.r: needs one of 'header' and 'parameter'"),
         ("[[rules]]\nname = \"r\"\nto = 1\nheader = \"h\"", "rules.r: needs exactly one of 'equals'"),
         (

@@ -10,7 +10,7 @@ use std::{
 
 use girandole_api::json_file;
 use girandole_core::{
-    Batch, BatchInput, InferRequest, InferResponse, Model, ModelSpec, NamedTensor, Parameters, Result,
+    Batch, BatchInput, InferRequest, InferResponse, Model, ModelSpec, NamedTensor, Parameters, Result, Route,
     SessionOptions,
 };
 

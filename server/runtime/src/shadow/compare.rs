@@ -34,6 +34,8 @@ fn of_numbers(a: f64, b: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use bytes::Bytes;
     use girandole_core::{DType, Shape, bytes_tensor};
 
@@ -65,7 +67,7 @@ mod tests {
             (texts(&["a"]), texts(&["b"]), infinite),
             (texts(&["a"]), floats(&[1.0]), infinite),
         ] {
-            assert_eq!(difference(&[one.clone()], &[other.clone()]), expected, "{one:?} {other:?}");
+            assert_eq!(difference(from_ref(&one), from_ref(&other)), expected, "{one:?} {other:?}");
         }
         assert_eq!(difference(&[], &[floats(&[1.0])]), infinite);
     }

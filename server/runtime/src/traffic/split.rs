@@ -92,7 +92,7 @@ mod tests {
         Split::new(weights.collect(), Vec::new(), salt)
     }
 
-    fn arm_of<'a>(split: &'a Split, key: u32) -> &'a str {
+    fn arm_of(split: &Split, key: u32) -> &str {
         &split.by_key(&format!("subscriber-{key}"), |_| true).unwrap().name
     }
 

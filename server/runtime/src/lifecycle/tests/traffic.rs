@@ -1,7 +1,10 @@
 //! Traffic files over a repository that is followed: what applies when, and what never does.
 
 use super::*;
-use crate::routing::Routes;
+use crate::{
+    lifecycle::{CheckOptions, check},
+    routing::Routes,
+};
 
 /// Nothing waits for files to settle.
 fn follow(root: &Path) -> RuntimeOptions {
@@ -103,4 +106,21 @@ async fn a_load_by_request_brings_its_traffic() {
     service.load_model("m", Default::default()).await.unwrap();
     until_serving(&handle, "m", &[1, 2]).await;
     assert_eq!(ask(&service, "m", VersionSelector::Any).await, Ok(1));
+}
+
+#[test]
+fn a_check_looks_at_the_traffic_too() {
+    let repository = Repository::new();
+    repository.sealed("m", 1, "1");
+    repository.sealed("m", 2, "2");
+    let reports = || {
+        let loader = Arc::new(MockLoader(Arc::new(load)));
+        check(&[repository.path()], loader, &CheckOptions::default()).unwrap()
+    };
+    repository.write("m/traffic.toml", SPLIT);
+    assert_eq!(reports().iter().map(|report| report.version).collect::<Vec<_>>(), [Some(1), Some(2)]);
+    repository.write("m/traffic.toml", "[labels]\nstable = 0\n");
+    let reports = reports();
+    let error = reports[0].outcome.as_ref().unwrap_err();
+    assert!(error.message().contains("traffic.toml: labels.stable"), "{error}");
 }

@@ -8,6 +8,8 @@
 pub mod attention;
 pub mod buffer;
 pub mod conv;
+#[cfg(test)]
+mod effort;
 pub mod elementwise;
 mod fresh;
 pub mod gemm;

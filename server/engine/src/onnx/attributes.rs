@@ -5,6 +5,7 @@ use girandole_proto::onnx::{AttributeProto, NodeProto, attribute_proto::Attribut
 use super::{
     functions::Frame,
     import::{Importer, Subgraph},
+    scope::Captures,
 };
 use crate::{
     error::{OpError, Result},
@@ -20,7 +21,7 @@ pub struct NodeDef<'a> {
     pub(super) importer: &'a Importer<'a>,
     /// The node's inputs, those left out as `None`.
     pub(super) inputs: &'a [Option<ValueId>],
-    pub(super) captures: std::cell::RefCell<Vec<String>>,
+    pub(super) captures: std::cell::RefCell<Captures>,
 }
 
 impl<'a> NodeDef<'a> {

@@ -59,7 +59,7 @@ impl Size {
 }
 
 /// A node and those of the graphs inside it.
-fn nodes(node: &NodeProto) -> usize {
+pub(super) fn nodes(node: &NodeProto) -> usize {
     let graphs = node.attribute.iter().flat_map(|attribute| attribute.g.iter().chain(&attribute.graphs));
     1 + graphs.flat_map(|graph| &graph.node).map(nodes).sum::<usize>()
 }

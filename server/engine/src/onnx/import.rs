@@ -16,7 +16,7 @@ use super::{
     NodeDef,
     functions::{Frame, Functions},
     order::{execution_order, place},
-    scope::{Binding, Scopes},
+    scope::{Binding, Captures, Scopes},
     tensor_from_proto, types,
 };
 use crate::{
@@ -109,7 +109,7 @@ impl<'a> Importer<'a> {
         proto: &GraphProto,
         frame: &Frame<'_>,
         formal: usize,
-        captures: &mut Vec<String>,
+        captures: &mut Captures,
     ) -> Result<Subgraph> {
         if self.depth >= MAX_DEPTH {
             return Err(OpError::invalid(format!("graphs lie more than {MAX_DEPTH} deep in graphs")));
@@ -127,7 +127,7 @@ impl<'a> Importer<'a> {
         passes::run(&mut state.graph, passes::Place::Node, &self.context.folding)?;
         let outputs = state.graph.outputs.iter().map(|&id| state.graph.fact(id).clone()).collect();
         let plan = Arc::new(Plan::new(state.graph)?);
-        let captures = state.captured.into_iter().map(|name| formal + position(captures, name)).collect();
+        let captures = state.captured.into_iter().map(|name| formal + captures.place(name)).collect();
         Ok(Subgraph { plan, formal_inputs, captures, outputs })
     }
 
@@ -240,7 +240,7 @@ impl<'a> Importer<'a> {
             return Err(OpError::invalid(format!("input {missing} is missing")));
         }
         let op = (def.parse)(&node)?;
-        for name in node.captures.into_inner() {
+        for name in node.captures.into_inner().into_names() {
             inputs.push(Some(self.resolve(&name)?));
         }
         let outputs = proto.output.iter().map(|name| self.output(name, declared)).collect::<Result<_>>()?;
@@ -353,14 +353,6 @@ fn definition(domain: Domain, opset: u32, op_type: &str) -> Result<&'static OpDe
 
 pub(super) fn declared_fact(name: &str, declared: &Declared<'_>) -> Result<Fact> {
     declared.get(name).map_or_else(|| Ok(Fact::default()), |info| types::fact(name, info.r#type.as_ref()))
-}
-
-/// The place of a name among the captures, where it is put if it is new.
-fn position(captures: &mut Vec<String>, name: String) -> usize {
-    captures.iter().position(|known| *known == name).unwrap_or_else(|| {
-        captures.push(name);
-        captures.len() - 1
-    })
 }
 
 fn declared(proto: &GraphProto) -> Declared<'_> {

@@ -4,11 +4,11 @@ use std::{collections::HashMap, path::Path};
 
 use bytes::Bytes;
 use girandole_core::Error;
-use girandole_proto::onnx::{ModelProto, OperatorSetIdProto};
+use girandole_proto::onnx::{GraphProto, ModelProto, OperatorSetIdProto};
 use prost::Message;
 
 use super::{
-    functions::{Frame, Functions, Opsets},
+    functions::{Frame, Functions, Opsets, nodes},
     import::{Context, Importer},
 };
 use crate::{
@@ -17,6 +17,9 @@ use crate::{
     ops::Domain,
     passes::Folding,
 };
+
+/// The most nodes of a file.
+const MAX_NODES: usize = 1 << 20;
 
 /// A model file as imported.
 #[derive(Debug)]
@@ -51,6 +54,7 @@ fn read(model: ModelProto, folder: Option<&Path>) -> Result<ModelFile> {
     if graph.output.is_empty() {
         return Err(OpError::invalid("the graph has no outputs"));
     }
+    check_size(&graph)?;
     let context = Context {
         functions: Functions::new(&model.functions, &opsets)?,
         folder,
@@ -62,6 +66,14 @@ fn read(model: ModelProto, folder: Option<&Path>) -> Result<ModelFile> {
         producer: format!("{} {}", model.producer_name, model.producer_version).trim().to_owned(),
         opsets: model.opset_import.into_iter().map(|set| (set.domain, set.version)).collect(),
     })
+}
+
+/// Whether a graph and those inside it are of a size that passes over them can take.
+fn check_size(graph: &GraphProto) -> Result<()> {
+    if graph.node.iter().map(nodes).sum::<usize>() <= MAX_NODES {
+        return Ok(());
+    }
+    Err(OpError::invalid(format!("the file has more than {MAX_NODES} nodes")))
 }
 
 fn model_opsets(model: &ModelProto) -> Result<Opsets> {

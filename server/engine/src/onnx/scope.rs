@@ -34,6 +34,28 @@ impl Scope {
     }
 }
 
+/// The names that the graphs inside a node take from around them, each once, in the order in which they were met.
+#[derive(Debug, Default)]
+pub(super) struct Captures {
+    names: Vec<String>,
+    places: HashMap<String, usize>,
+}
+
+impl Captures {
+    /// The place of a name, where it is put if it is new.
+    pub(super) fn place(&mut self, name: String) -> usize {
+        *self.places.entry(name).or_insert_with_key(|name| {
+            self.names.push(name.clone());
+            self.names.len() - 1
+        })
+    }
+
+    /// The names in order.
+    pub(super) fn into_names(self) -> Vec<String> {
+        self.names
+    }
+}
+
 /// The scope of a graph and above it those of the bodies that are being inlined, the innermost last.
 #[derive(Debug, Default)]
 pub(super) struct Scopes {

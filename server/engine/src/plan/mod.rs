@@ -152,8 +152,9 @@ fn required(value: Option<Value>) -> Result<Value> {
 
 /// Assigns slots and finds each value's last reader.
 struct Builder {
-    /// The last step that reads a value; outputs of the graph are read by the step past the end.
-    last_use: Vec<Option<usize>>,
+    /// The last step that reads a value, and by which of its inputs; outputs of the graph are read by the step
+    /// past the end.
+    last_use: Vec<Option<(usize, usize)>>,
     slot_of: Vec<Option<usize>>,
     constants: Vec<Value>,
     slots: usize,
@@ -163,9 +164,10 @@ impl Builder {
     fn new(graph: &Graph) -> Self {
         let mut last_use = vec![None; graph.values.len()];
         for (step, node) in graph.nodes.iter().enumerate() {
-            node.inputs.iter().flatten().for_each(|id| last_use[id.index()] = Some(step));
+            let inputs = node.inputs.iter().enumerate().filter_map(|(i, id)| Some((i, (*id)?)));
+            inputs.for_each(|(i, id)| last_use[id.index()] = Some((step, i)));
         }
-        graph.outputs.iter().for_each(|id| last_use[id.index()] = Some(graph.nodes.len()));
+        graph.outputs.iter().for_each(|id| last_use[id.index()] = Some((graph.nodes.len(), 0)));
         Self { last_use, slot_of: vec![None; graph.values.len()], constants: Vec::new(), slots: 0 }
     }
 
@@ -199,8 +201,7 @@ impl Builder {
                 sources.push(Source::Absent);
                 continue;
             };
-            let again_here = node.inputs[i + 1..].contains(&Some(id));
-            let last = self.last_use[id.index()] == Some(step) && !again_here;
+            let last = self.last_use[id.index()] == Some((step, i));
             sources.push(self.source(graph, id, last)?);
         }
         Ok(sources)

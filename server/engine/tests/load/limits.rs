@@ -91,6 +91,32 @@ fn a_run_past_its_deadline_begins_no_step() {
     assert!(run(model, input(), &RunContext::within(Duration::from_secs(60))).is_ok());
 }
 
+#[test]
+fn a_node_of_very_many_inputs_loads_in_time() {
+    let names = |count: usize| (0..count).map(|i| format!("x{} ", i % 1000)).collect::<String>();
+    let inputs = (0..1000).fold(OnnxBuilder::new(), |m, i| m.input(&format!("x{i}"), DataType::Float, &[1]));
+    let model = inputs.node(node("Sum", &names(200_000), "y")).outputs("y");
+    let begin = Instant::now();
+    assert_eq!(load(model.bytes()).unwrap().inputs().count(), 1000);
+    // It takes under a second; to compare every input with every other took minutes.
+    assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn a_graph_that_takes_very_many_values_from_around_it_loads_in_time() {
+    const COUNT: usize = 50_000;
+    let around = (0..COUNT).fold(OnnxBuilder::new().input("x", DataType::Float, &[1]), |model, i| {
+        model.node(node("Neg", "x", &format!("n{i}")))
+    });
+    let names: String = (0..COUNT).map(|i| format!("n{i} ")).collect();
+    let branch = || OnnxBuilder::new().node(node("Sum", &names, "s")).outputs("s").graph();
+    let choice = node("If", "c", "y").with("then_branch", branch()).with("else_branch", branch());
+    let model = around.input("c", DataType::Bool, &[]).node(choice).outputs("y");
+    let begin = Instant::now();
+    assert!(load(model.bytes()).is_ok());
+    assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", begin.elapsed());
+}
+
 /// A loop whose body wraps the value that it carries once more, as `op` does.
 fn wrapping(op: &str) -> OnnxBuilder {
     let body = OnnxBuilder::new()

@@ -136,6 +136,12 @@ fn graphs_in_graphs_have_a_depth() {
 }
 
 #[test]
+fn a_file_has_a_number_of_nodes() {
+    let many = (0..=1 << 20).fold(model(), |model, _| model.node(node("", "", "")));
+    assert_refused(many.outputs("x"), &["more than 1048576 nodes"]);
+}
+
+#[test]
 fn attributes_are_checked_when_the_model_loads() {
     let concat = || node("Concat", "x x", "y").named("join");
     assert_refused(model().node(concat()).outputs("y"), &["node 'join' (Concat)", "'axis' is missing"]);

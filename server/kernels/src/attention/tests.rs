@@ -85,6 +85,7 @@ fn check(sizes: Sizes, mask: Option<Mask<'_>>, order: Order) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long")]
 fn sizes_of_every_remainder_match_the_definition() {
     for queries in [1, 2, 3, 6, 11, 12, 13, 29] {
         check(Sizes { queries, ..BASE }, None, Order::RowsFirst);
@@ -98,6 +99,15 @@ fn sizes_of_every_remainder_match_the_definition() {
     check(Sizes { heads: 6, key_heads: 2, ..BASE }, None, Order::RowsFirst);
     check(
         Sizes { batch: 1, heads: 1, key_heads: 1, queries: 200, keys: 150, ..BASE },
+        None,
+        Order::RowsFirst,
+    );
+}
+
+#[test]
+fn a_size_with_remainders_matches_the_definition() {
+    check(
+        Sizes { batch: 1, heads: 1, key_heads: 1, queries: 13, keys: 17, depth: 7, width: 18 },
         None,
         Order::RowsFirst,
     );
@@ -120,6 +130,7 @@ fn a_masked_key_has_no_weight() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long")]
 fn threads_share_the_rows() {
     let alone = values(100 * 64, 4);
     let sizes = Sizes { batch: 1, heads: 2, key_heads: 2, queries: 100, keys: 100, depth: 32, width: 32 };

@@ -392,7 +392,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(150))]
+        #![proptest_config(ProptestConfig::with_cases(crate::effort::cases(150)))]
         #[test]
         fn every_instruction_set_follows_the_definition(
             sizes in any_sizes(),
@@ -407,6 +407,7 @@ mod tests {
         }
 
         #[test]
+        #[cfg_attr(miri, ignore = "too long")]
         fn long_sums_are_taken_up_where_they_were_left(
             places in 1usize..9,
             depth in 700usize..1700,

@@ -55,7 +55,7 @@ fn check(isa: Isa, m: usize, k: usize, n: usize, turned: bool) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig::with_cases(crate::effort::cases(40)))]
 
     #[test]
     fn any_product_is_exact(m in 1usize..40, k in 0usize..90, n in 1usize..150, turned: bool) {
@@ -63,6 +63,7 @@ proptest! {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "too long")]
     fn a_deep_product_is_exact(m in 1usize..9, k in 760usize..2400, n in 1usize..70) {
         Isa::available().for_each(|isa| check(isa, m, k, n, false));
     }

@@ -94,6 +94,7 @@ fn products_are_exact_in_every_sign_and_with_zero_points() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long")]
 fn tasks_of_several_threads_make_up_the_whole() {
     let [m, k, n] = [130, 96, 300];
     let (a, b) = (bytes(m * k, 3), bytes(k * n, 4));

@@ -153,7 +153,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(100))]
+        #![proptest_config(ProptestConfig::with_cases(crate::effort::cases(100)))]
         #[test]
         fn every_instruction_set_follows_the_definition(sizes in any_sizes(), channels in 1usize..40) {
             let input = numbers(sizes.batch * sizes.places() * channels, 1);

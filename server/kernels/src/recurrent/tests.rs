@@ -142,6 +142,7 @@ fn compare(case: Case, layer: &Layer<'_>, raws: &[[Vec<f32>; 3]], came: &States,
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long")]
 fn cells_of_every_remainder_match_the_definition() {
     for cell in [Cell::Lstm, Cell::Gru] {
         for hidden in [1, 4, 15, 16, 17, 40] {
@@ -157,6 +158,14 @@ fn cells_of_every_remainder_match_the_definition() {
 }
 
 #[test]
+fn a_small_cell_on_two_threads_matches_the_definition() {
+    for cell in [Cell::Lstm, Cell::Gru] {
+        check(Case { cell, hidden: 17, steps: 2, batch: 2, ..CASE }, 2);
+    }
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "too long")]
 fn threads_take_parts_of_the_batch_or_of_each_step() {
     for cell in [Cell::Lstm, Cell::Gru] {
         check(Case { cell, batch: 13, ..CASE }, 3);

@@ -18,14 +18,19 @@ use crate::{
 
 pub(super) const FUNCTIONS: &[FunctionDef] = &[FunctionDef::microsoft("MatMulNBits", expand)];
 
+/// The most columns, rows, and rows of a block: products of two of them can be counted in bits.
+const MOST: usize = 1 << 28;
+
 fn expand(node: &NodeDef<'_>, body: &mut Body<'_>) -> Result<()> {
     if node.has_input(4) {
         return Err(OpError::unsupported("MatMulNBits with g_idx is not supported"));
     }
     let size = |name: &str| {
         let value = node.required_int(name)?;
-        let size = usize::try_from(value).ok().filter(|&size| size > 0);
-        size.ok_or_else(|| OpError::invalid(format!("attribute '{name}' must be above 0, got {value}")))
+        let size = usize::try_from(value).ok().filter(|size| (1..=MOST).contains(size));
+        size.ok_or_else(|| {
+            OpError::invalid(format!("attribute '{name}' must be between 1 and {MOST}, got {value}"))
+        })
     };
     let bits = match node.int_or("bits", 4)? {
         4 => 4,
@@ -87,11 +92,12 @@ impl Unpack {
         if tensor.elem() != ElemType::U8 {
             return floats(tensor);
         }
+        let count = checked_len::<f32>(&[self.columns, self.blocks()])?;
         let packed = tensor.to_vec::<u8>()?;
         let row = (self.blocks() * self.bits).div_ceil(8);
         let place = |i: usize| (i / self.blocks() * row, i % self.blocks());
         let code = |i: usize| packed.get(place(i).0..).map_or(0, |row| self.code(row, place(i).1));
-        Ok((0..self.columns.saturating_mul(self.blocks())).map(|i| f32::from(code(i))).collect())
+        Ok((0..count).map(|i| f32::from(code(i))).collect())
     }
 
     fn unpack(&self, codes: &[u8], scales: &[f32], zeros: Option<&[f32]>) -> Result<Vec<f32>> {

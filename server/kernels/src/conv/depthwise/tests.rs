@@ -4,7 +4,7 @@ use super::*;
 use crate::conv::reference::{Case, any_finish, any_sizes, close};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(crate::effort::cases(200)))]
     #[test]
     fn every_instruction_set_follows_the_definition(
         sizes in any_sizes(),
@@ -21,7 +21,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(100))]
+    #![proptest_config(ProptestConfig::with_cases(crate::effort::cases(100)))]
     #[test]
     fn the_common_filters_do_too(
         batch in 1usize..3,

@@ -244,7 +244,7 @@ mod tests {
     use crate::conv::reference::{Case, any_finish, axis, close, numbers};
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(100))]
+        #![proptest_config(ProptestConfig::with_cases(crate::effort::cases(100)))]
         #[test]
         fn every_instruction_set_and_form_follows_the_definition(
             batch in 1usize..4,

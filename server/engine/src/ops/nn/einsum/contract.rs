@@ -28,7 +28,8 @@ pub(super) fn contract<T: Ring>(left: &Term<T>, right: &Term<T>, kept: &[Label])
     let a = left.arrange(&[&batch[..], &rows[..], &summed[..]].concat())?;
     let b = right.arrange(&[&batch[..], &summed[..], &columns[..]].concat())?;
     let labels = [&batch[..], &rows[..], &columns[..]].concat();
-    let shape: Vec<usize> = labels.iter().map(|&label| left.size(label).max(right.size(label))).collect();
+    let owner = |label: &Label| if left.labels().contains(label) { left } else { right };
+    let shape: Vec<usize> = labels.iter().map(|label| owner(label).size(*label)).collect();
     let mut out = vec![T::ZERO; checked_len::<T>(&shape)?];
     let MatmulSizes { rows, depth, columns } = sizes;
     let places = out.chunks_exact_mut((rows * columns).max(1)).enumerate();

@@ -44,6 +44,9 @@ fn an_ellipsis_and_sizes_of_one_are_stretched() {
     check("...j,j", &[square.clone(), row], &[2], &[5.0, 11.0]);
     check("b...,c...->...", &[square.clone(), square.clone()], &[2], &[16.0, 36.0]);
     check("ij,ij->ij", &[square, counted(&[1, 2])], &[2, 2], &[1.0, 4.0, 3.0, 8.0]);
+    // A size of 1 is stretched to 0, too.
+    check("i,ij->ij", &[counted(&[0]), counted(&[1, 6])], &[0, 6], &[]);
+    check("ij,i->ij", &[counted(&[1, 6]), counted(&[0])], &[0, 6], &[]);
 }
 
 #[test]

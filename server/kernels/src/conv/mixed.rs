@@ -391,9 +391,19 @@ mod tests {
         Ok(())
     }
 
+    #[test]
+    fn a_small_image_follows_the_definition() {
+        use crate::{conv::reference::axis, window::Axis};
+        let window = [Axis::ONE, axis(3, 2, 1, 1, (1, 0)), axis(4, 3, 2, 1, (1, 1))];
+        let sizes = Sizes { batch: 2, window };
+        let case = Case { sizes, groups: 2, in_channels: 6, out_channels: 18 };
+        check(&case, Finish::NONE, true).unwrap();
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(crate::effort::cases(150)))]
         #[test]
+        #[cfg_attr(miri, ignore = "too long")]
         fn every_instruction_set_follows_the_definition(
             sizes in any_sizes(),
             groups in prop_oneof![3 => Just(1usize), 1 => 2usize..4],

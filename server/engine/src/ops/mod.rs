@@ -10,7 +10,7 @@ pub(crate) mod control;
 pub mod function;
 pub(crate) mod fused;
 pub(crate) mod math;
-mod microsoft;
+pub(crate) mod microsoft;
 pub(crate) mod ml;
 pub(crate) mod nn;
 pub(crate) mod quant;

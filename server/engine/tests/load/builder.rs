@@ -69,6 +69,11 @@ impl OnnxBuilder {
         self
     }
 
+    /// The same without nodes, values and outputs.
+    pub(crate) fn emptied(self) -> Self {
+        Self { graph: GraphProto::default(), ..self }
+    }
+
     pub(crate) fn graph(self) -> GraphProto {
         self.graph
     }
@@ -95,6 +100,12 @@ pub(crate) struct Node(NodeProto);
 pub(crate) fn node(op: &str, inputs: &str, outputs: &str) -> Node {
     let names = |all: &str| all.split_whitespace().map(|name| name.replace('-', "")).collect();
     Node(NodeProto { op_type: op.into(), input: names(inputs), output: names(outputs), ..Default::default() })
+}
+
+impl From<NodeProto> for Node {
+    fn from(node: NodeProto) -> Self {
+        Self(node)
+    }
 }
 
 impl Node {

@@ -1,8 +1,8 @@
 //! Blocks of query rows: scores, softmax and the product with V.
 
 use super::{
-    BLOCK, Task,
-    exponentials::exponentials,
+    Attention, BLOCK, Masking, Task, Unseen,
+    exponentials::{exponentials, largest},
     pack::{self, Head},
 };
 use crate::{
@@ -12,8 +12,11 @@ use crate::{
 
 /// What a block works on.
 #[derive(Clone, Copy)]
-struct Block {
-    /// The first query of the block.
+struct Block<'a> {
+    attention: &'a Attention<'a>,
+    /// The number of the first query of the block.
+    first: usize,
+    /// The first query.
     query: *const f32,
     query_stride: usize,
     depth: usize,
@@ -29,7 +32,6 @@ struct Block {
     scores: *mut f32,
     /// Elements from one row of scores to the next: the keys, rounded up to whole panels.
     stride: usize,
-    scale: f32,
     mask: Option<RowMask>,
     /// The block's first row of the answer.
     out: *mut f32,
@@ -39,6 +41,7 @@ struct Block {
 /// The mask of a block's rows.
 #[derive(Clone, Copy)]
 struct RowMask {
+    masking: Masking,
     start: *const f32,
     /// Elements from one query to the next.
     query: usize,
@@ -76,12 +79,12 @@ pub(super) fn task<S: Simd, const KV: usize, const VV: usize, const MR: usize>(s
     }
 }
 
-impl Block {
+impl<'a> Block<'a> {
     /// # Safety
     /// `first` is a row of the queries.
     #[inline(always)]
     unsafe fn new(
-        task: &Task<'_>,
+        task: &Task<'a>,
         first: usize,
         (keys, values, scores): (*const f32, *const f32, *mut f32),
         stride: usize,
@@ -97,9 +100,11 @@ impl Block {
             let mask = attention.mask.map(|mask| {
                 let [batch, head, query, key] = mask.strides;
                 let place = task.batch * batch + task.head * head + first * query;
-                RowMask { start: mask.data.as_ptr().add(place), query, key }
+                RowMask { masking: mask.masking, start: mask.data.as_ptr().add(place), query, key }
             });
             Self {
+                attention,
+                first,
                 query: attention.query.at(task.batch, task.head).add(first * attention.query.row),
                 query_stride: attention.query.row,
                 depth: sizes.depth,
@@ -109,7 +114,6 @@ impl Block {
                 width: sizes.width,
                 scores,
                 stride,
-                scale: attention.scale,
                 mask,
                 out: task.out.at(start),
                 out_stride: next - start,
@@ -122,10 +126,12 @@ impl Block {
     #[inline(always)]
     unsafe fn compute<S: Simd, const KV: usize, const VV: usize, const MR: usize>(&self, s: S, rows: usize) {
         let mut factors = [0.0; BLOCK];
-        // SAFETY: the caller's; panels of keys make up `stride`, of which `exponentials` reads those that
-        // are there; panels of values cover `width`.
+        // The last query sees the most keys.
+        let seen = self.attention.end(self.first + rows - 1);
+        // SAFETY: the caller's; panels of keys make up `stride`, of which those with a key that is seen are
+        // computed and `weights` reads no others; panels of values cover `width`.
         unsafe {
-            for first in (0..self.stride).step_by(KV * S::LANES) {
+            for first in (0..seen).step_by(KV * S::LANES) {
                 let mut row = 0;
                 while row < rows {
                     row += match rows - row {
@@ -137,20 +143,43 @@ impl Block {
                 }
             }
             for (row, factor) in factors.iter_mut().enumerate().take(rows) {
-                let scores = self.scores.add(row * self.stride);
-                *factor = 1.0 / exponentials(s, scores, scores, self.rows);
+                *factor = self.weights(s, row, seen);
             }
             for first in (0..self.width).step_by(VV * S::LANES) {
                 let mut row = 0;
                 while row < rows {
                     row += match rows - row {
-                        left if left >= MR => self.answers::<S, MR, VV>(s, row, first, &factors),
-                        4.. => self.answers::<S, 4, VV>(s, row, first, &factors),
-                        2.. => self.answers::<S, 2, VV>(s, row, first, &factors),
-                        _ => self.answers::<S, 1, VV>(s, row, first, &factors),
+                        left if left >= MR => self.answers::<S, MR, VV>(s, row, first, (&factors, seen)),
+                        4.. => self.answers::<S, 4, VV>(s, row, first, (&factors, seen)),
+                        2.. => self.answers::<S, 2, VV>(s, row, first, (&factors, seen)),
+                        _ => self.answers::<S, 1, VV>(s, row, first, (&factors, seen)),
                     };
                 }
             }
+        }
+    }
+
+    /// Makes a row's scores of the first `seen` keys into weights; gives what the answer is multiplied with.
+    ///
+    /// # Safety
+    /// The block has this row, whose scores are there for the keys that it sees, at most `seen`.
+    #[inline(always)]
+    unsafe fn weights<S: Simd>(&self, s: S, row: usize, seen: usize) -> f32 {
+        let end = self.attention.end(self.first + row);
+        // SAFETY: the caller's; `seen` scores lie within the row.
+        unsafe {
+            let scores = self.scores.add(row * self.stride);
+            let max = largest(s, scores, end);
+            if max == f32::NEG_INFINITY
+                && self.attention.unseen == Unseen::Zeros
+                && !std::slice::from_raw_parts(scores, end).iter().any(|score| score.is_nan())
+            {
+                std::slice::from_raw_parts_mut(scores, seen).fill(0.0);
+                return 0.0;
+            }
+            let sum = exponentials(s, scores, max, end);
+            std::slice::from_raw_parts_mut(scores.add(end), seen - end).fill(0.0);
+            1.0 / sum
         }
     }
 
@@ -174,14 +203,20 @@ impl Block {
             let panel = self.keys.add(first * self.depth);
             let mut sums: Tile<S, NV, MR> = [[s.splat(0.0); NV]; MR];
             accumulate(s, &mut sums, queries, panel, self.depth, panel);
-            let scale = s.splat(self.scale);
+            let (zero, scale) = (s.splat(0.0), s.splat(self.attention.scale));
             for (i, sums) in sums.into_iter().enumerate() {
                 let to = self.scores.add((row + i) * self.stride + first);
                 for (j, sum) in sums.into_iter().enumerate() {
                     let at = first + j * S::LANES;
                     let score = match self.mask {
-                        Some(mask) => s.fma(sum, scale, mask.load(s, row + i, at, self.rows)),
                         None => s.mul(sum, scale),
+                        Some(mask) => {
+                            let numbers = mask.load(s, row + i, at, self.rows);
+                            match mask.masking {
+                                Masking::Add => s.fma(sum, scale, numbers),
+                                Masking::Replace => s.where_less(numbers, zero, numbers, s.mul(sum, scale)),
+                            }
+                        }
                     };
                     s.store(to.add(j * S::LANES), score);
                 }
@@ -190,7 +225,8 @@ impl Block {
         MR
     }
 
-    /// Answers to `MR` queries from `row` on, for a panel of columns; gives `MR`.
+    /// Answers to `MR` queries from `row` on, with weights of `seen` keys and each row's factor, for a panel of
+    /// columns; gives `MR`.
     ///
     /// # Safety
     /// The block has these rows and this panel.
@@ -200,7 +236,7 @@ impl Block {
         s: S,
         row: usize,
         first: usize,
-        factors: &[f32; BLOCK],
+        (factors, seen): (&[f32; BLOCK], usize),
     ) -> usize {
         // SAFETY: the caller's; columns beyond the width are not written.
         unsafe {
@@ -210,7 +246,7 @@ impl Block {
             }
             let panel = self.values.add(first * self.rows);
             let mut sums: Tile<S, NV, MR> = [[s.splat(0.0); NV]; MR];
-            accumulate(s, &mut sums, scores, panel, self.rows, panel);
+            accumulate(s, &mut sums, scores, panel, seen, panel);
             for (i, sums) in sums.into_iter().enumerate() {
                 let to = self.out.add((row + i) * self.out_stride + first);
                 let factor = s.splat(factors[row + i]);

@@ -2,22 +2,21 @@
 
 use crate::{math, simd::Simd};
 
-/// Writes `exp(x - max)` of a row; gives the sum of what it wrote.
+/// Writes `exp(x - max)` over each `x` of a row; gives the sum of what it wrote.
 ///
 /// # Safety
-/// `len` elements may be read from `from` and written to `to`, which may be the same.
+/// `len` elements may be read and written.
 #[inline(always)]
-pub(super) unsafe fn exponentials<S: Simd>(s: S, from: *const f32, to: *mut f32, len: usize) -> f32 {
-    // SAFETY: the caller's.
-    let max = s.splat(unsafe { largest(s, from, len) });
+pub(super) unsafe fn exponentials<S: Simd>(s: S, row: *mut f32, max: f32, len: usize) -> f32 {
+    let max = s.splat(max);
     let mut sum = s.splat(0.0);
     let whole = len - len % S::LANES;
     for at in (0..whole).step_by(S::LANES) {
         // SAFETY: a whole register from `at` on lies within `len`.
         unsafe {
-            let e = math::exp(s, s.sub(s.load(from.add(at)), max));
+            let e = math::exp(s, s.sub(s.load(row.add(at)), max));
             sum = s.add(sum, e);
-            s.store(to.add(at), e);
+            s.store(row.add(at), e);
         }
     }
     let mut sum = s.sum(sum);
@@ -25,8 +24,8 @@ pub(super) unsafe fn exponentials<S: Simd>(s: S, from: *const f32, to: *mut f32,
         let mut rest = [0.0f32; MAX_LANES];
         // SAFETY: the rest is shorter than a register; `rest` holds the longest.
         unsafe {
-            let e = math::exp(s, s.sub(s.load_first(from.add(whole), len - whole), max));
-            s.store_first(to.add(whole), len - whole, e);
+            let e = math::exp(s, s.sub(s.load_first(row.add(whole), len - whole), max));
+            s.store_first(row.add(whole), len - whole, e);
             s.store(rest.as_mut_ptr(), e);
         }
         sum += rest[..len - whole].iter().sum::<f32>();
@@ -37,10 +36,12 @@ pub(super) unsafe fn exponentials<S: Simd>(s: S, from: *const f32, to: *mut f32,
 /// Lanes of the widest registers.
 const MAX_LANES: usize = 16;
 
+/// The largest of a row; minus infinity where there is none.
+///
 /// # Safety
 /// `len` elements may be read.
 #[inline(always)]
-unsafe fn largest<S: Simd>(s: S, from: *const f32, len: usize) -> f32 {
+pub(super) unsafe fn largest<S: Simd>(s: S, from: *const f32, len: usize) -> f32 {
     let whole = len - len % S::LANES;
     let mut max = s.splat(f32::NEG_INFINITY);
     for at in (0..whole).step_by(S::LANES) {

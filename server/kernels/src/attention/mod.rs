@@ -54,14 +54,34 @@ pub struct Heads<'a> {
     pub row: usize,
 }
 
-/// Numbers that are added to the scores.
+/// What a mask's numbers do to the scaled scores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Masking {
+    /// They are added.
+    Add,
+    /// Those below 0 take the score's place; the others do nothing.
+    Replace,
+}
+
+/// Numbers that change the scores.
 #[derive(Clone, Copy, Debug)]
 pub struct Mask<'a> {
+    /// What they do.
+    pub masking: Masking,
     /// The numbers.
     pub data: &'a [f32],
     /// Elements from one sequence, head, query and key to the next: 0 where one number is for all of them.
     /// That of keys is 0 or 1.
     pub strides: [usize; 4],
+}
+
+/// The answer to a query whose every key is hidden, by its place or by a score of minus infinity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unseen {
+    /// NaN, as the definition has it.
+    Nan,
+    /// Zeros.
+    Zeros,
 }
 
 /// How the heads of the answer lie.
@@ -86,8 +106,12 @@ pub struct Attention<'a> {
     pub value: Heads<'a>,
     /// Multiplied with Q x K^T.
     pub scale: f32,
-    /// Added to the scaled scores.
+    /// Applied to the scaled scores.
     pub mask: Option<Mask<'a>>,
+    /// Hides the keys beyond a query's own place plus this number; `None` hides none.
+    pub causal: Option<isize>,
+    /// The answer to a query that sees no key.
+    pub unseen: Unseen,
     /// How the heads of the answer lie.
     pub order: Order,
 }
@@ -171,6 +195,13 @@ impl Attention<'_> {
         Ok(len)
     }
 
+    /// The keys that a query may see for its place: those before this one.
+    fn end(&self, query: usize) -> usize {
+        let Some(offset) = self.causal else { return self.sizes.keys };
+        let end = query.saturating_add(1).checked_add_signed(offset).unwrap_or(0);
+        end.min(self.sizes.keys)
+    }
+
     /// Where a row of the answer begins.
     const fn place(&self, batch: usize, head: usize, row: usize) -> usize {
         let Sizes { heads, queries, width, .. } = self.sizes;
@@ -182,7 +213,7 @@ impl Attention<'_> {
 }
 
 /// Whether the last element of `dims` at these strides lies within `len`.
-fn reaches(len: usize, start: usize, dims: [usize; 4], strides: [usize; 4]) -> bool {
+pub(crate) fn reaches(len: usize, start: usize, dims: [usize; 4], strides: [usize; 4]) -> bool {
     if dims.contains(&0) {
         return true;
     }

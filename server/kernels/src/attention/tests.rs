@@ -26,11 +26,18 @@ fn exact(a: &Attention<'_>) -> Vec<f64> {
         let score = |k: usize| {
             let dot: f64 =
                 (0..depth).map(|c| element(&a.query, [b, h, q, c]) * element(&a.key, [b, kh, k, c])).sum();
-            let masked = a.mask.map_or(0.0, |mask| {
+            let scaled = dot * f64::from(a.scale);
+            let masked = a.mask.map_or(scaled, |mask| {
                 let place: usize = [b, h, q, k].iter().zip(mask.strides).map(|(i, stride)| i * stride).sum();
-                f64::from(mask.data[place])
+                let number = f64::from(mask.data[place]);
+                match mask.masking {
+                    Masking::Add => scaled + number,
+                    Masking::Replace if number < 0.0 => number,
+                    Masking::Replace => scaled,
+                }
             });
-            dot * f64::from(a.scale) + masked
+            let last = a.causal.map_or(isize::MAX, |offset| q.cast_signed().saturating_add(offset));
+            if k.cast_signed() <= last { masked } else { f64::NEG_INFINITY }
         };
         let scores: Vec<f64> = (0..keys).map(score).collect();
         let max = scores.iter().fold(f64::NEG_INFINITY, |max, &s| max.max(s));
@@ -38,7 +45,8 @@ fn exact(a: &Attention<'_>) -> Vec<f64> {
         let sum: f64 = all.iter().sum();
         for c in 0..width {
             let answer: f64 = (0..keys).map(|k| all[k] * element(&a.value, [b, kh, k, c])).sum();
-            out[a.place(b, h, q) + c] = answer / sum;
+            let unseen = max == f64::NEG_INFINITY && a.unseen == Unseen::Zeros;
+            out[a.place(b, h, q) + c] = if unseen { 0.0 } else { answer / sum };
         }
     }
     out
@@ -47,7 +55,8 @@ fn exact(a: &Attention<'_>) -> Vec<f64> {
 fn assert_close(came: &[f32], exact: &[f64], what: &str) {
     assert_eq!(came.len(), exact.len(), "{what}");
     for (i, (&came, &exact)) in came.iter().zip(exact).enumerate() {
-        assert!((f64::from(came) - exact).abs() < 2e-6 + 1e-5 * exact.abs(), "{what} [{i}]: {came} {exact}");
+        let both_nan = came.is_nan() && exact.is_nan();
+        assert!(both_nan || (f64::from(came) - exact).abs() < 2e-6 + 1e-5 * exact.abs(), "{what} [{i}]: {came} {exact}");
     }
 }
 
@@ -64,6 +73,15 @@ fn heads_first(data: &[f32], heads: usize, rows: usize, width: usize) -> Heads<'
 const BASE: Sizes = Sizes { batch: 2, heads: 3, key_heads: 3, queries: 5, keys: 7, depth: 8, width: 8 };
 
 fn check(sizes: Sizes, mask: Option<Mask<'_>>, order: Order) {
+    check_hidden(sizes, mask, order, (None, Unseen::Nan));
+}
+
+fn check_hidden(
+    sizes: Sizes,
+    mask: Option<Mask<'_>>,
+    order: Order,
+    (causal, unseen): (Option<isize>, Unseen),
+) {
     let Sizes { batch, heads, key_heads, queries, keys, depth, width } = sizes;
     let q = values(batch * heads * queries * depth, 1);
     let k = values(batch * key_heads * keys * depth, 2);
@@ -75,6 +93,8 @@ fn check(sizes: Sizes, mask: Option<Mask<'_>>, order: Order) {
         value: rows_first(&v, key_heads, keys, width),
         scale: 1.7,
         mask,
+        causal,
+        unseen,
         order,
     };
     let exact = exact(&attention);
@@ -117,7 +137,32 @@ fn a_size_with_remainders_matches_the_definition() {
 fn masks_repeat_where_their_strides_are_0() {
     let data = values(2 * 3 * 5 * 7, 9);
     for strides in [[105, 35, 7, 1], [35, 0, 7, 1], [7, 0, 0, 1], [0, 0, 7, 1], [0, 0, 1, 0], [0; 4]] {
-        check(BASE, Some(Mask { data: &data, strides }), Order::RowsFirst);
+        for masking in [Masking::Add, Masking::Replace] {
+            check(BASE, Some(Mask { masking, data: &data, strides }), Order::RowsFirst);
+        }
+    }
+}
+
+#[test]
+fn later_keys_are_hidden() {
+    for unseen in [Unseen::Nan, Unseen::Zeros] {
+        for offset in [0, 2, 9, -3, -100, isize::MAX, isize::MIN] {
+            check_hidden(BASE, None, Order::RowsFirst, (Some(offset), unseen));
+        }
+        let long = Sizes { queries: 70, keys: 150, ..BASE };
+        check_hidden(long, None, Order::HeadsFirst, (Some(80), unseen));
+        check_hidden(long, None, Order::RowsFirst, (Some(0), unseen));
+    }
+}
+
+#[test]
+fn a_query_whose_keys_are_all_masked_gives_what_is_asked_for() {
+    let data = vec![f32::NEG_INFINITY; 7];
+    for masking in [Masking::Add, Masking::Replace] {
+        let mask = Mask { masking, data: &data, strides: [0, 0, 0, 1] };
+        for unseen in [Unseen::Nan, Unseen::Zeros] {
+            check_hidden(BASE, Some(mask), Order::RowsFirst, (Some(3), unseen));
+        }
     }
 }
 
@@ -126,7 +171,7 @@ fn a_masked_key_has_no_weight() {
     let mut data = vec![0.0; 7];
     data[2] = f32::NEG_INFINITY;
     data[6] = f32::MIN;
-    check(BASE, Some(Mask { data: &data, strides: [0, 0, 0, 1] }), Order::HeadsFirst);
+    check(BASE, Some(Mask { masking: Masking::Add, data: &data, strides: [0, 0, 0, 1] }), Order::HeadsFirst);
 }
 
 #[test]
@@ -142,6 +187,8 @@ fn threads_share_the_rows() {
         value: heads,
         scale: 0.2,
         mask: None,
+        causal: None,
+        unseen: Unseen::Nan,
         order: Order::RowsFirst,
     };
     let expected = attention.compute().unwrap();
@@ -160,6 +207,8 @@ fn slices_that_are_too_short_are_refused() {
         value: heads(7),
         scale: 1.0,
         mask: None,
+        causal: None,
+        unseen: Unseen::Nan,
         order: Order::RowsFirst,
     };
     assert!(fit.compute().is_ok());
@@ -169,8 +218,8 @@ fn slices_that_are_too_short_are_refused() {
     assert_eq!(with(Sizes { keys: 0, ..BASE }), Err(Misfit("the heads")));
     assert_eq!(with(Sizes { width: usize::MAX, ..BASE }), Err(Misfit("the answer")));
     assert_eq!(with(Sizes { batch: 0, ..BASE }), Ok(vec![]));
-    let short = Mask { data: &data[..6], strides: [0, 0, 0, 1] };
+    let short = Mask { masking: Masking::Add, data: &data[..6], strides: [0, 0, 0, 1] };
     assert_eq!(Attention { mask: Some(short), ..fit }.compute(), Err(Misfit("the mask")));
-    let wide = Mask { data: &data, strides: [0, 0, 0, 2] };
+    let wide = Mask { masking: Masking::Add, data: &data, strides: [0, 0, 0, 2] };
     assert_eq!(Attention { mask: Some(wide), ..fit }.compute(), Err(Misfit("the mask")));
 }

@@ -1,5 +1,6 @@
 //! Normalisation of rows: to mean 0 and variance 1 (Ba et al. 2016, "Layer normalization"), or to a mean
 //! square of 1 (Zhang and Sennrich 2019, "Root mean square layer normalization"), then scaled and shifted.
+//! What is normalised may be a sum, which is added up row by row while it lies in the first cache.
 //!
 //! The variance is taken in a second pass over the row, so that large means cost no precision.
 
@@ -10,7 +11,7 @@ use crate::{
     buffer::{Shared, filled},
     isa::Isa,
     pieces::pieces,
-    simd::{Kernel, Simd, dispatch},
+    simd::{Kernel, Simd, Spans, dispatch},
 };
 
 /// Elements worth a task of their own.
@@ -38,40 +39,68 @@ pub struct Norm<'a> {
     pub shift: Option<&'a [f32]>,
 }
 
+/// What is normalised, rows one after the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Sum<'a> {
+    /// The rows.
+    pub input: &'a [f32],
+    /// Added to them; begins again after its last row.
+    pub other: Option<&'a [f32]>,
+}
+
 impl Norm<'_> {
     /// The rows of `input`, one after the other, normalised.
     ///
     /// # Errors
     /// Where lengths do not fit.
     pub fn apply(&self, input: &[f32]) -> Result<Vec<f32>, Misfit> {
-        self.with(Isa::current(), input)
+        self.apply_to(Sum { input, other: None })
     }
 
-    fn with(&self, isa: Isa, input: &[f32]) -> Result<Vec<f32>, Misfit> {
-        let width = self.scale.len();
-        if width == 0 || !input.len().is_multiple_of(width) {
-            return if input.is_empty() { Ok(Vec::new()) } else { Err(Misfit("the rows")) };
-        }
-        if self.shift.is_some_and(|shift| shift.len() != width) {
-            return Err(Misfit("the shift"));
-        }
+    /// The rows of a sum, normalised.
+    ///
+    /// # Errors
+    /// Where lengths do not fit.
+    pub fn apply_to(&self, sum: Sum<'_>) -> Result<Vec<f32>, Misfit> {
+        self.with(Isa::current(), sum)
+    }
+
+    fn with(&self, isa: Isa, sum: Sum<'_>) -> Result<Vec<f32>, Misfit> {
+        self.check(&sum)?;
+        let (len, width) = (sum.input.len(), self.scale.len().max(1));
         // SAFETY: the pieces make up all rows, each of which is written whole.
         let out = unsafe {
-            filled(input.len(), |out| {
+            filled(len, |out| {
                 let out = Shared(out.as_mut_ptr().cast());
-                pieces(input.len() / width, TASK.div_ceil(width), &|rows| {
-                    dispatch(isa, Rows { norm: *self, input, rows, out });
+                pieces(len / width, TASK.div_ceil(width), &|rows| {
+                    dispatch(isa, Rows { norm: *self, sum, rows, out });
                 });
             })
         };
         Ok(out)
+    }
+
+    fn check(&self, sum: &Sum<'_>) -> Result<(), Misfit> {
+        let (len, width) = (sum.input.len(), self.scale.len());
+        let whole = if width == 0 { len == 0 } else { len.is_multiple_of(width) };
+        if !whole {
+            return Err(Misfit("the rows"));
+        }
+        let added = sum.other.map(<[f32]>::len);
+        if len > 0 && added.is_some_and(|added| added == 0 || !added.is_multiple_of(width)) {
+            return Err(Misfit("what is added"));
+        }
+        if self.shift.is_some_and(|shift| shift.len() != width) {
+            return Err(Misfit("the shift"));
+        }
+        Ok(())
     }
 }
 
 /// Some rows.
 struct Rows<'a> {
     norm: Norm<'a>,
-    input: &'a [f32],
+    sum: Sum<'a>,
     rows: Range<usize>,
     out: Shared<f32>,
 }
@@ -83,16 +112,37 @@ impl Kernel for Rows<'_> {
     fn call<S: Simd>(self, s: S) {
         let width = self.norm.scale.len();
         for row in self.rows.clone() {
-            let from = self.input.as_ptr().wrapping_add(row * width);
-            // SAFETY: the row lies within the input and the output, and belongs to this piece alone; the
-            // shift is as long as it.
-            unsafe { normalise(s, &self.norm, from, self.out.at(row * width)) };
+            let at = row * width;
+            let mut from = self.sum.input.as_ptr().wrapping_add(at);
+            let to = self.out.at(at);
+            // SAFETY: the row lies within the input and the output, and belongs to this piece alone; what is
+            // added has whole rows, of which it begins again; the shift is as long as a row.
+            unsafe {
+                if let Some(other) = self.sum.other {
+                    add(s, from, other.as_ptr().add(at % other.len()), to, width);
+                    from = to;
+                }
+                normalise(s, &self.norm, from, to);
+            }
         }
     }
 }
 
+/// Writes the sum of two rows.
+///
 /// # Safety
-/// A row as long as the scale, which is the shift's length, may be read from `from` and written to `to`.
+/// `len` elements may be read from `a` and `b` and written to `to`.
+#[inline(always)]
+unsafe fn add<S: Simd>(s: S, a: *const f32, b: *const f32, to: *mut f32, len: usize) {
+    for (at, left) in Spans::of(s, len) {
+        // SAFETY: `left` elements are there from `at` on.
+        unsafe { s.store_part(to.add(at), left, s.add(s.load_part(a.add(at), left), s.load_part(b.add(at), left))) }
+    }
+}
+
+/// # Safety
+/// A row as long as the scale, which is the shift's length, may be read from `from` and written to `to`, which
+/// may be the same place.
 #[inline(always)]
 unsafe fn normalise<S: Simd>(s: S, norm: &Norm<'_>, from: *const f32, to: *mut f32) {
     let width = norm.scale.len();

@@ -31,7 +31,7 @@ fn rows_of_every_width_match_the_definition() {
             for to in [To::Moments, To::MeanSquare] {
                 for shift in [None, Some(&shift[..])] {
                     let norm = Norm { to, epsilon: 1e-5, scale: &scale, shift };
-                    let came = norm.with(isa, &input).unwrap();
+                    let came = norm.with(isa, Sum { input: &input, other: None }).unwrap();
                     for (row, came) in input.chunks(width).zip(came.chunks(width)) {
                         assert!(close(came, &exact(&norm, row)), "{isa:?} {to:?} {width}");
                     }
@@ -50,10 +50,28 @@ fn a_large_mean_costs_no_precision() {
 }
 
 #[test]
+fn a_sum_is_normalised_as_its_rows_are() {
+    for isa in Isa::available() {
+        for (width, added) in [(1, 6), (17, 6), (40, 2), (384, 1), (64, 3)] {
+            let (input, other) = (values(6 * width, 1), values(added * width, 5));
+            let scale = values(width, 2);
+            let norm = Norm { to: To::Moments, epsilon: 1e-5, scale: &scale, shift: Some(&scale) };
+            let sums: Vec<f32> = input.iter().zip(other.iter().cycle()).map(|(a, b)| a + b).collect();
+            let sum = Sum { input: &input, other: Some(&other) };
+            let expected = norm.with(isa, Sum { input: &sums, other: None }).unwrap();
+            assert_eq!(norm.with(isa, sum).unwrap(), expected, "{isa:?} {width} {added}");
+        }
+    }
+}
+
+#[test]
 fn lengths_that_do_not_fit_are_refused() {
     let norm = Norm { to: To::Moments, epsilon: 0.0, scale: &[1.0; 3], shift: Some(&[0.0; 2]) };
     assert!(norm.apply(&[0.0; 6]).is_err());
     let norm = Norm { shift: None, ..norm };
     assert!(norm.apply(&[0.0; 5]).is_err());
     assert_eq!(norm.apply(&[]), Ok(vec![]));
+    let sum = |other| Sum { input: &[0.0; 6], other: Some(other) };
+    assert_eq!(norm.apply_to(sum(&[0.0; 4])), Err(Misfit("what is added")));
+    assert_eq!(norm.apply_to(sum(&[])), Err(Misfit("what is added")));
 }

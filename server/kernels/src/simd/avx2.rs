@@ -68,6 +68,13 @@ impl Simd for Avx2 {
         unsafe { _mm256_maskstore_ps(to, first(n), v) }
     }
     #[inline(always)]
+    unsafe fn load_nibbles(self, from: *const u8) -> (__m256, __m256) {
+        // SAFETY: the caller's; 8 bytes are read.
+        let bytes = unsafe { _mm256_cvtepu8_epi32(_mm_loadl_epi64(from.cast())) };
+        let low = x86!(_mm256_and_si256(bytes, _mm256_set1_epi32(15)));
+        (x86!(_mm256_cvtepi32_ps(low)), x86!(_mm256_cvtepi32_ps(_mm256_srli_epi32::<4>(bytes))))
+    }
+    #[inline(always)]
     fn prefetch(self, at: *const f32) {
         x86!(_mm_prefetch::<_MM_HINT_T1>(at.cast()))
     }

@@ -57,6 +57,13 @@ impl Simd for Avx512 {
         unsafe { _mm512_mask_storeu_ps(to, first(n), v) }
     }
     #[inline(always)]
+    unsafe fn load_nibbles(self, from: *const u8) -> (__m512, __m512) {
+        // SAFETY: the caller's.
+        let bytes = unsafe { _mm512_cvtepu8_epi32(_mm_loadu_si128(from.cast())) };
+        let low = x86!(_mm512_and_si512(bytes, _mm512_set1_epi32(15)));
+        (x86!(_mm512_cvtepi32_ps(low)), x86!(_mm512_cvtepi32_ps(_mm512_srli_epi32::<4>(bytes))))
+    }
+    #[inline(always)]
     fn prefetch(self, at: *const f32) {
         x86!(_mm_prefetch::<_MM_HINT_T1>(at.cast()))
     }

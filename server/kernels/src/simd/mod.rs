@@ -60,6 +60,11 @@ pub(crate) trait Simd: Copy {
         // SAFETY: the caller's.
         unsafe { if n >= Self::LANES { self.store(to, v) } else { self.store_first(to, n, v) } }
     }
+    /// The low and the high halves of the first [`Self::LANES`] bytes, as numbers.
+    ///
+    /// # Safety
+    /// [`Self::LANES`] bytes at `from` are readable.
+    unsafe fn load_nibbles(self, from: *const u8) -> (Self::V, Self::V);
     /// Asks for the cache line at `at`, which need not be readable, to be brought into the second level.
     fn prefetch(self, at: *const f32);
 

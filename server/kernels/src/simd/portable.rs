@@ -58,6 +58,12 @@ impl Simd for Portable {
         }
     }
     #[inline(always)]
+    unsafe fn load_nibbles(self, from: *const u8) -> (V, V) {
+        // SAFETY: the caller's; an array of bytes has no alignment.
+        let bytes = unsafe { from.cast::<[u8; 4]>().read() };
+        (bytes.map(|byte| f32::from(byte & 15)), bytes.map(|byte| f32::from(byte >> 4)))
+    }
+    #[inline(always)]
     fn prefetch(self, _at: *const f32) {}
 
     #[inline(always)]

@@ -6,5 +6,8 @@ pub(crate) mod activation;
 pub(crate) mod attention;
 pub(crate) mod by_image;
 pub(crate) mod linear;
+pub(crate) mod nbits;
 pub(crate) mod nhwc;
+pub(crate) mod norm;
 pub(crate) mod recurrent;
+pub(crate) mod rotary;

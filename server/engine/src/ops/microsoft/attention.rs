@@ -72,8 +72,8 @@ fn from_joined(
         let present = body.call_with("Concat", &[&key, &value], vec![int("axis", 0)]);
         body.give(1, &present);
     }
-    let scoring = scoring(node, (mask_input, bias))?;
-    let y = attend(body, &operands, &scoring);
+    let mask_inputs = [all.to_owned(), all.to_owned(), past, mask_input];
+    let y = attend(body, &operands, &scoring(node, mask_inputs, bias)?);
     body.give(0, &y);
     Ok(())
 }
@@ -101,14 +101,16 @@ fn multi_head(node: &NodeDef<'_>, body: &mut Body<'_>) -> Result<()> {
         Ok::<_, OpError>(if is_apart { inputs[i].clone() } else { split(body, &inputs[i], heads) })
     };
     let mut operands = Operands { query: apart(0)?, key: apart(1)?, value: apart(2)? };
+    let mut past = String::new();
     if node.has_input(6) && node.has_input(7) {
-        let past = (body.input(6)?, body.input(7)?);
-        prepend(body, &mut operands, (&past.0, &past.1));
+        past = body.input(6)?;
+        let values = body.input(7)?;
+        prepend(body, &mut operands, (&past, &values));
     }
     body.give(1, &operands.key);
     body.give(2, &operands.value);
-    let scoring = scoring(node, (body.optional(4), body.optional(5)))?;
-    let y = attend(body, &operands, &scoring);
+    let mask_inputs = [body.input(0)?, body.input(1)?, past, body.optional(4)];
+    let y = attend(body, &operands, &scoring(node, mask_inputs, body.optional(5))?);
     body.give(0, &y);
     Ok(())
 }
@@ -128,7 +130,7 @@ fn heads(node: &NodeDef<'_>) -> Result<i64> {
     }
 }
 
-fn scoring(node: &NodeDef<'_>, (mask_input, bias): (String, String)) -> Result<Scoring> {
+fn scoring(node: &NodeDef<'_>, mask_inputs: [String; 4], bias: String) -> Result<Scoring> {
     let given = node.float("scale")?.filter(|&scale| scale != 0.0);
     Ok(Scoring {
         scale: given.or(usual_scale(node)?),
@@ -137,7 +139,7 @@ fn scoring(node: &NodeDef<'_>, (mask_input, bias): (String, String)) -> Result<S
             causal: node.flag("unidirectional", false)?,
             filter: node.float_or("mask_filter_value", -10_000.0)?,
         },
-        mask_input,
+        mask_inputs,
         bias,
     })
 }

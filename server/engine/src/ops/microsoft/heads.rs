@@ -19,8 +19,8 @@ pub(super) struct Scoring {
     /// The operands' element type, where it is known.
     pub(super) elem: Option<ElemType>,
     pub(super) mask: Mask,
-    /// The mask's value; empty where there is none.
-    pub(super) mask_input: String,
+    /// What the mask is made from, as [`Mask`] has it; the last is empty where there is none.
+    pub(super) mask_inputs: [String; 4],
     /// What is added; empty where nothing is.
     pub(super) bias: String,
 }
@@ -38,8 +38,9 @@ pub(super) fn attend(body: &mut Body<'_>, operands: &Operands, scoring: &Scoring
     let scores = body.call("MatMul", &[&operands.query, &turned]);
     let scale = scale(body, operands, scoring);
     let mut scores = body.call("Mul", &[&scores, &scale]);
-    if scoring.mask.causal || !scoring.mask_input.is_empty() {
-        let mask = body.own("AttentionMask", scoring.mask, &[&scores, &scoring.mask_input]);
+    if scoring.mask.causal || !scoring.mask_inputs[Mask::GIVEN].is_empty() {
+        let inputs = scoring.mask_inputs.each_ref().map(String::as_str);
+        let mask = body.own("AttentionMask", scoring.mask, &inputs);
         scores = body.call("Add", &[&scores, &mask]);
     }
     if !scoring.bias.is_empty() {

@@ -2,41 +2,72 @@
 
 use crate::{
     error::{OpError, Result},
-    graph::Fact,
+    graph::{Fact, SymDim},
     ops::{Facts, Inputs, Op, Outputs, RunContext, one},
     value::{ElemType, Tensor, checked_len},
 };
 
-/// Makes `[batch or 1, 1, queries, keys]` of the scores `[batch, heads, queries, keys]` and, where it is given,
-/// a mask: the number of keys `[batch]`; their ends, then their beginnings `[2 batch]`; or whether each key
-/// counts, `[batch, keys]`, `[batch, queries, keys]` or `[batch, 1, longest, longest]`.
+/// Makes `[batch or 1, 1, queries or 1, keys]` of the mask that is given: the number of keys `[batch]`; their
+/// ends, then their beginnings `[2 batch]`; or whether each key counts, `[batch, keys]`,
+/// `[batch, queries, keys]` or `[batch, 1, longest, longest]`.
+///
+/// Inputs: tensors that are as long as there are queries and keys and, where there are any, earlier keys, in
+/// the last dimension but one; of the first also the batch and the element type. Then the mask, which may be
+/// left out.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Mask {
+pub(crate) struct Mask {
     /// Whether a query sees only the keys up to its own place, counted from the end.
-    pub(super) causal: bool,
+    pub(crate) causal: bool,
     /// What is added to the score of a key that does not count.
     pub(super) filter: f32,
 }
 
+impl Mask {
+    /// The input that is the mask.
+    pub(crate) const GIVEN: usize = 3;
+}
+
+/// The length of the values that a mask is for.
+fn length<T>(shape: &[T]) -> Option<&T> {
+    shape.iter().rev().nth(1)
+}
+
+fn length_of(tensor: &Tensor) -> Result<usize> {
+    let misfit = || OpError::invalid(format!("expected values of attention, got shape {}", tensor.shape()));
+    length(tensor.shape()).copied().ok_or_else(misfit)
+}
+
 impl Op for Mask {
     fn infer(&self, inputs: &Facts<'_>, _outputs: usize) -> Result<Vec<Fact>> {
-        Ok(vec![Fact::tensor(inputs.elem(0), None)])
+        let of = |i: usize| inputs.shape(i).and_then(|shape| length(shape)).cloned();
+        let (queries, keys) = (of(0).unwrap_or(SymDim::Unknown), of(1).unwrap_or(SymDim::Unknown));
+        let given = inputs.get(Self::GIVEN);
+        let batch = given.map_or(Some(SymDim::Known(1)), |_| inputs.shape(0)?.first().cloned());
+        let one_for_all = !self.causal && given.is_some_and(|given| given.rank().is_some_and(|rank| rank < 3));
+        let shape = vec![
+            batch.unwrap_or(SymDim::Unknown),
+            SymDim::Known(1),
+            if one_for_all { SymDim::Known(1) } else { queries },
+            if inputs.get(2).is_some() { SymDim::Unknown } else { keys },
+        ];
+        Ok(vec![Fact::tensor(inputs.elem(0), Some(shape))])
     }
 
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
-        let scores = inputs.tensor(0)?;
-        let &[batch, _, queries, keys] = &scores.shape()[..] else {
-            return Err(OpError::invalid(format!("expected scores of rank 4, got {}", scores.shape())));
-        };
+        let like = inputs.tensor(0)?;
+        let (batch, queries) = (like.shape().first().copied().unwrap_or(1), length_of(like)?);
+        let past = inputs.opt_tensor(2)?.map_or(Ok(0), length_of)?;
+        let keys = length_of(inputs.tensor(1)?)?.saturating_add(past);
         let mask = inputs
-            .opt_tensor(1)?
+            .opt_tensor(Self::GIVEN)?
             .map(|mask| Ok::<_, OpError>((Form::of(mask, batch, (queries, keys))?, mask.to_ints()?)));
         let mask = mask.transpose()?;
-        let rows = if mask.is_some() { batch } else { 1 };
-        let shape = [rows, 1, queries, keys];
+        let by_query = self.causal || mask.as_ref().is_none_or(|(form, _)| form.is_by_query());
+        let shape =
+            [if mask.is_some() { batch } else { 1 }, 1, if by_query { queries } else { 1 }, keys];
         let mut out = Vec::with_capacity(checked_len::<f32>(&shape)?);
-        for place in 0..rows * queries {
-            let (row, query) = (place / queries, place % queries);
+        for place in 0..shape[0] * shape[2] {
+            let (row, query) = (place / shape[2], place % shape[2]);
             out.extend((0..keys).map(|key| {
                 let later = self.causal && key + queries > query + keys;
                 let counts = mask.as_ref().is_none_or(|(form, mask)| form.counts(mask, row, (query, key)));
@@ -47,7 +78,7 @@ impl Op for Mask {
                 }
             }));
         }
-        match scores.elem() {
+        match like.elem() {
             ElemType::F16 => {
                 let narrow = out.into_iter().map(|v| half::f16::from_f32(v).max(half::f16::MIN)).collect();
                 one(Tensor::from_vec::<half::f16>(&shape[..], narrow)?)
@@ -90,6 +121,11 @@ impl Form {
         }
     }
 
+    /// Whether queries of a row may differ in the keys that count.
+    const fn is_by_query(&self) -> bool {
+        matches!(self, Self::Pairs { .. })
+    }
+
     fn counts(self, mask: &[i64], row: usize, (query, key): (usize, usize)) -> bool {
         let at = |i: usize| mask.get(i).copied().unwrap_or(0);
         let place = key as i64;
@@ -108,9 +144,13 @@ mod tests {
     use crate::value::Value;
 
     fn made(mask: Mask, shape: [usize; 4], given: Option<(&[usize], &[i32])>) -> Vec<f32> {
-        let scores = Tensor::from_vec(&shape[..], vec![0f32; shape.iter().product()]).unwrap();
+        let [batch, heads, queries, keys] = shape;
+        let values = |len: usize| {
+            let shape = [batch, len, heads];
+            Some(Value::Tensor(Tensor::from_vec(&shape[..], vec![0f32; shape.iter().product()]).unwrap()))
+        };
         let given = given.map(|(shape, data)| Value::Tensor(Tensor::from_vec(shape, data.to_vec()).unwrap()));
-        let inputs = Inputs::new(vec![Some(Value::Tensor(scores)), given]);
+        let inputs = Inputs::new(vec![values(queries), values(keys), None, given]);
         mask.eval(inputs, &RunContext::default()).unwrap()[0].tensor().unwrap().to_vec().unwrap()
     }
 

@@ -9,10 +9,10 @@ mod heads;
 mod inverse;
 mod linear;
 mod lstm;
-mod mask;
-mod nbits;
+pub(crate) mod mask;
+pub(crate) mod nbits;
 mod norm;
-mod swap;
+pub(crate) mod swap;
 
 use super::{OpDef, function::FunctionDef};
 

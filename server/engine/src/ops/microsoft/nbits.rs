@@ -1,16 +1,24 @@
-//! `MatMulNBits`: a product with weights of 4 or 8 bits in blocks along the depth. The weights are unpacked
-//! once, when the model is loaded.
+//! `MatMulNBits`: a product with weights of 4 or 8 bits in blocks along the depth. Weights of 4 bits are
+//! multiplied as they are where all else is f32; others are unpacked once, when the model is loaded.
 //!
 //! Weights are `[columns, blocks, bytes of a block]`, the first of two elements in a byte's low half; scales
 //! one for each block; zero points packed as the weights, or floats, or 2^(bits - 1).
 
+use std::sync::Arc;
+
+use girandole_kernels::{
+    isa::Isa,
+    nibbles::{Nibbles, Source},
+};
+
 use crate::{
     error::{OpError, Result},
-    graph::Fact,
+    graph::{Fact, SymDim},
     onnx::NodeDef,
     ops::{
         Facts, Inputs, Op, Outputs, RunContext,
         function::{Body, FunctionDef},
+        fused::nbits::NBits,
         one,
     },
     value::{ElemType, Tensor, checked_len},
@@ -42,14 +50,60 @@ fn expand(node: &NodeDef<'_>, body: &mut Body<'_>) -> Result<()> {
         }
     };
     let unpack = Unpack { depth: size("K")?, columns: size("N")?, block: size("block_size")?, bits };
+    let x = body.input(0)?;
     let weights = [&body.input(1)?[..], &body.input(2)?, &body.optional(3)];
-    let weights = body.own("UnpackNBits", unpack, &weights);
-    let mut y = body.call("MatMul", &[&body.input(0)?, &weights]);
+    let floats = [0, 2].map(|i| node.input_elem(i));
+    let floats = floats.into_iter().all(|elem| matches!(elem, Ok(Some(ElemType::F32))));
+    let mut y = if floats && bits == 4 && unpack.block.is_multiple_of(2) {
+        body.own("MatMulNBits", Product(unpack), &[&x, weights[0], weights[1], weights[2]])
+    } else {
+        let weights = body.own("UnpackNBits", unpack, &weights);
+        body.call("MatMul", &[&x, &weights])
+    };
     if node.has_input(5) {
         y = body.call("Add", &[&y, &body.input(5)?]);
     }
     body.give(0, &y);
     Ok(())
+}
+
+/// `[x, weights, scales, zero points]` of 4 bits and f32 to the product.
+#[derive(Debug)]
+pub(crate) struct Product(Unpack);
+
+impl Product {
+    /// The weights packed for the kernel.
+    ///
+    /// # Errors
+    /// `Invalid` where they do not fit the sizes.
+    pub(crate) fn packed(&self, codes: &Tensor, scales: &Tensor, zeros: Option<&Tensor>) -> Result<Nibbles> {
+        let Unpack { depth, columns, block, .. } = self.0;
+        let zeros = zeros.map(|zeros| self.0.zeros(zeros)).transpose()?;
+        let source = Source {
+            k: depth,
+            n: columns,
+            block,
+            codes: &codes.view::<u8>()?,
+            scales: &scales.view::<f32>()?,
+            zeros: zeros.as_deref(),
+        };
+        Ok(Nibbles::new(Isa::current(), &source)?)
+    }
+}
+
+impl Op for Product {
+    fn infer(&self, inputs: &Facts<'_>, _outputs: usize) -> Result<Vec<Fact>> {
+        let shape = inputs.shape(0).map(|shape| {
+            let rows = shape.iter().take(shape.len().saturating_sub(1)).cloned();
+            rows.chain([SymDim::Known(self.0.columns)]).collect()
+        });
+        Ok(vec![Fact::tensor(Some(ElemType::F32), shape)])
+    }
+
+    fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
+        let weights = self.packed(inputs.tensor(1)?, inputs.tensor(2)?, inputs.opt_tensor(3)?)?;
+        one(NBits { weights: Arc::new(weights), bias: None }.product(inputs.tensor(0)?)?)
+    }
 }
 
 /// The weights `[depth, columns]`, in the type of the scales.

@@ -46,9 +46,13 @@ fn skip_simplified(node: &NodeDef<'_>, body: &mut Body<'_>) -> Result<()> {
 
 /// The input, what is skipped to, and the bias that input `bias` is.
 fn sum(body: &mut Body<'_>, bias: usize) -> Result<String> {
-    let sum = body.call("Add", &[&body.input(0)?, &body.input(1)?]);
+    let mut input = body.input(0)?;
     let bias = body.optional(bias);
-    Ok(if bias.is_empty() { sum } else { body.call("Add", &[&sum, &bias]) })
+    // First, so that a product before it takes it in.
+    if !bias.is_empty() {
+        input = body.call("Add", &[&input, &bias]);
+    }
+    Ok(body.call("Add", &[&input, &body.input(1)?]))
 }
 
 fn last_axis(node: &NodeDef<'_>) -> Result<Vec<girandole_proto::onnx::AttributeProto>> {

@@ -6,8 +6,9 @@ use crate::{
     ops::{Facts, Inputs, Op, Outputs, RunContext, one, tensor::transpose::permuted},
 };
 
+/// See the module.
 #[derive(Debug)]
-pub(super) struct Swap;
+pub(crate) struct Swap;
 
 impl Op for Swap {
     fn infer(&self, inputs: &Facts<'_>, _outputs: usize) -> Result<Vec<Fact>> {

@@ -17,8 +17,9 @@ use super::real::{self, elements, real};
 
 pub(super) const OPS: &[OpDef] = &[OpDef::onnx("Dropout", 7, parse)];
 
+/// `Dropout`.
 #[derive(Debug)]
-struct Dropout {
+pub(crate) struct Dropout {
     mask: Mask,
 }
 

@@ -23,14 +23,16 @@ pub(super) const OPS: &[OpDef] = &[
     OpDef::onnx("RMSNormalization", 23, |node| parse(node, Kind::RootMeanSquare)),
 ];
 
+/// What rows are brought to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
     Layer,
     RootMeanSquare,
 }
 
+/// The operator.
 #[derive(Debug)]
-struct LayerNorm {
+pub(crate) struct LayerNorm {
     kind: Kind,
     axis: i64,
     epsilon: f32,
@@ -72,6 +74,20 @@ struct Rows<T> {
 }
 
 impl LayerNorm {
+    /// What rows along the last axis of a tensor of `rank` are brought to, and epsilon; `None` where rows are
+    /// more than that axis or statistics are asked for.
+    pub(crate) fn of_last_axis(&self, rank: usize) -> Option<(To, f32)> {
+        let last = axis_of(self.axis, rank).is_ok_and(|axis| axis + 1 == rank);
+        (last && !self.hands_out).then_some((self.to(), self.epsilon))
+    }
+
+    const fn to(&self) -> To {
+        match self.kind {
+            Kind::Layer => To::Moments,
+            Kind::RootMeanSquare => To::MeanSquare,
+        }
+    }
+
     fn rows<T: Real>(&self, mut out: Vec<T>, row: usize) -> Result<Rows<T>> {
         let epsilon = T::of(f64::from(self.epsilon));
         let statistics = |row: &[T]| {
@@ -102,7 +118,7 @@ impl LayerNorm {
         }
         let bias = bias.map(Tensor::view::<f32>).transpose()?;
         let norm = Norm {
-            to: if self.kind == Kind::Layer { To::Moments } else { To::MeanSquare },
+            to: self.to(),
             epsilon: self.epsilon,
             scale: &scale.view::<f32>()?,
             shift: bias.as_deref(),

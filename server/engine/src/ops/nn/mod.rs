@@ -7,7 +7,7 @@ pub(crate) mod batch_norm;
 mod broadcast;
 pub(crate) mod conv;
 pub(crate) mod conv_transpose;
-mod dropout;
+pub(crate) mod dropout;
 mod einsum;
 pub(crate) mod gemm;
 pub(crate) mod global_pool;

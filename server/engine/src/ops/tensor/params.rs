@@ -70,6 +70,15 @@ pub(super) enum Known {
 }
 
 impl Known {
+    /// The values, `Some(None)` where they are left out; `None` where only a run knows them.
+    pub(super) fn given(self) -> Option<Option<Vec<i64>>> {
+        match self {
+            Self::Given(list) => Some(Some(list)),
+            Self::LeftOut => Some(None),
+            Self::Later => None,
+        }
+    }
+
     /// The values, or `default` where they are left out; `None` where only a run knows them.
     pub(super) fn or(self, default: impl FnOnce() -> Vec<i64>) -> Option<Vec<i64>> {
         match self {

@@ -13,7 +13,7 @@ const MAX_RANK: usize = 64;
 ///
 /// # Errors
 /// `Invalid` outside `-rank..rank`.
-pub(super) fn axis(axis: i64, rank: usize) -> Result<usize> {
+pub(crate) fn axis(axis: i64, rank: usize) -> Result<usize> {
     place(axis, rank).ok_or_else(|| {
         OpError::invalid(format!("axis {axis} is out of range for a tensor of {rank} dimensions"))
     })
@@ -36,7 +36,7 @@ pub(super) fn axes(axes: &[i64], rank: usize) -> Result<Vec<usize>> {
 }
 
 /// The place that `index` means among `size`; a negative one counts from the end.
-pub(super) fn place(index: i64, size: usize) -> Option<usize> {
+pub(crate) fn place(index: i64, size: usize) -> Option<usize> {
     let size_signed = i64::try_from(size).ok()?;
     let from_start = if index < 0 { index.checked_add(size_signed)? } else { index };
     usize::try_from(from_start).ok().filter(|&place| place < size)

@@ -16,8 +16,9 @@ use super::{
 
 pub(super) const OPS: &[OpDef] = &[OpDef::onnx("Slice", 1, |node| boxed(Slice::parse(node)?))];
 
+/// `Slice`.
 #[derive(Debug)]
-struct Slice {
+pub(crate) struct Slice {
     starts: IntList,
     ends: IntList,
     axes: IntList,
@@ -105,17 +106,21 @@ impl Slice {
     /// The bounds with these ends, where all others are known.
     fn bounds_to(&self, ends: Vec<i64>, facts: &Facts<'_>) -> Option<Bounds> {
         let given = |list: &IntList| list.known(facts).or(Vec::new);
-        let optional = |list: &IntList| match list.known(facts) {
-            super::params::Known::Given(list) => Some(Some(list)),
-            super::params::Known::LeftOut => Some(None),
-            super::params::Known::Later => None,
-        };
         Some(Bounds {
             starts: given(&self.starts)?,
             ends,
-            axes: optional(&self.axes)?,
-            steps: optional(&self.steps)?,
+            axes: self.axes.known(facts).given()?,
+            steps: self.steps.known(facts).given()?,
         })
+    }
+
+    /// The only axis that loses indices, and its first index that is left, where neighbours stay neighbours
+    /// and all that is known when the model loads.
+    pub(crate) fn only_cut(&self, facts: &Facts<'_>) -> Option<(usize, usize)> {
+        let shape = facts.shape(0)?;
+        let cuts = self.known_bounds(facts)?.cuts(shape.len()).ok()?;
+        let [(axis, start, end, 1)] = cuts[..] else { return None };
+        Some((axis, Cut::new(shape[axis].known()?, start, end, 1).ok()?.start))
     }
 
     /// The dimensions of the result, where the bounds are known.

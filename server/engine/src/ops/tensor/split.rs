@@ -17,8 +17,9 @@ use super::{
 
 pub(super) const OPS: &[OpDef] = &[OpDef::onnx("Split", 1, |node| boxed(Split::parse(node)?))];
 
+/// `Split`.
 #[derive(Debug)]
-struct Split {
+pub(crate) struct Split {
     axis: i64,
     sizes: IntList,
     /// Number of parts where no sizes are given; the last may be smaller since opset 18.
@@ -58,16 +59,22 @@ impl Split {
     }
 }
 
+impl Split {
+    /// The axis, and where along it output `number` begins, where that is known when the model loads.
+    pub(crate) fn begin(&self, facts: &Facts<'_>, number: usize) -> Option<(usize, usize)> {
+        let shape = facts.shape(0)?;
+        let axis = axis(self.axis, shape.len()).ok()?;
+        let parts = self.parts(shape[axis].known()?, self.sizes.known(facts).given()?).ok()?;
+        Some((axis, parts.get(..number)?.iter().sum()))
+    }
+}
+
 impl Op for Split {
     fn infer(&self, inputs: &Facts<'_>, outputs: usize) -> Result<Vec<Fact>> {
         let elem = inputs.elem(0);
         let Some(shape) = inputs.shape(0) else { return Ok(vec![Fact::tensor(elem, None); outputs]) };
         let axis = axis(self.axis, shape.len())?;
-        let given = match self.sizes.known(inputs) {
-            super::params::Known::Given(list) => Some(Some(list)),
-            super::params::Known::LeftOut => Some(None),
-            super::params::Known::Later => None,
-        };
+        let given = self.sizes.known(inputs).given();
         let parts = match (given, shape[axis].known()) {
             (Some(given), Some(whole)) => Some(self.parts(whole, given)?),
             (Some(Some(given)), None) => Some(sizes(&given)?),

@@ -108,12 +108,5 @@ fn sum<'g>(view: &View<'g>, root: &Node) -> Option<(&'g Node, &'g Linear, ValueI
 
 /// A constant that is one row of `n` numbers, or one number for all, times `scale`.
 fn row(view: &View<'_>, id: ValueId, n: usize, scale: f32) -> Option<Arc<[f32]>> {
-    let tensor = view.constant(id).filter(|tensor| tensor.elem() == ElemType::F32)?;
-    let (last, before) =
-        tensor.shape().split_last().map_or((1, 1), |(&last, rest)| (last, rest.iter().product()));
-    if before != 1 || (last != n && last != 1) || tensor.rank() > 2 {
-        return None;
-    }
-    let numbers = tensor.view::<f32>().ok()?;
-    Some(numbers.iter().cycle().take(n).map(|number| number * scale).collect())
+    Some(super::rows::row(view, id, n, 2)?.into_iter().map(|number| number * scale).collect())
 }

@@ -10,8 +10,12 @@ mod formula;
 mod integer;
 mod linear;
 mod movement;
+mod nbits;
 mod noop;
+mod norm;
 mod recurrent;
+mod rotary;
+mod rows;
 #[cfg(test)]
 mod tests;
 
@@ -21,17 +25,23 @@ use crate::{error::Result, graph::Graph};
 /// The stages, in order.
 const STAGES: &[&[Rule]] = &[
     // Nodes that do nothing stand between the nodes of every pattern.
-    &[noop::identity],
+    &[noop::identity, noop::cast, noop::dropout, noop::concat, noop::transpose, movement::turn],
     &[integer::to_float, integer::bias],
-    &[integer::pack],
+    &[integer::pack, nbits::pack],
+    &[nbits::bias],
     &[movement::select_first, expand::later, expand::never, recurrent::pack],
+    &[rotary::turned],
     &[attention::attention, attention::rows_first],
+    &[norm::operator_of_rows, norm::spelled_out, norm::distributed],
+    &[norm::scaled, norm::shifted],
     // Activations before what they follow, so that it finds one node.
     &[activation::clip, activation::hard_sigmoid, activation::gated],
     &[linear::matmul, linear::gemm],
     // A bias before what is added or applied after it.
     &[linear::bias],
     &[linear::residual, linear::activation],
+    // A sum that no product has taken in.
+    &[norm::of_sum],
     // What is affine by channel goes into the weights, once activations no longer look like it.
     &[batch_norm::into_weights],
 ];

@@ -1,8 +1,12 @@
-//! Selections before transposes: fewer elements are moved.
+//! Selections before transposes: fewer elements are moved; and the turned matrices of ONNX Runtime's products
+//! as transposes, which other rules know.
 
 use crate::{
     graph::Node,
-    ops::tensor::{gather::Gather, transpose::Transpose},
+    ops::{
+        microsoft::swap::Swap,
+        tensor::{gather::Gather, transpose::Transpose},
+    },
     passes::rewrite::{Edit, View, operator},
 };
 
@@ -29,5 +33,16 @@ pub(super) fn select_first(view: &View<'_>, root: &Node, edit: &mut Edit) -> Opt
         let selected = edit.node("Gather", select, inputs);
         edit.node_into("Transpose", Transpose::new(order), [Some(selected)], root.outputs.clone());
     }
+    Some(())
+}
+
+/// The last two dimensions of a value of known rank turned.
+pub(super) fn turn(view: &View<'_>, root: &Node, edit: &mut Edit) -> Option<()> {
+    operator::<Swap>(root)?;
+    let input = root.input(0)?;
+    let mut order: Vec<usize> = (0..view.shape(input)?.len()).collect();
+    let [.., a, b] = &mut order[..] else { return None };
+    std::mem::swap(a, b);
+    edit.node_into("Transpose", Transpose::new(order), [Some(input)], root.outputs.clone());
     Some(())
 }

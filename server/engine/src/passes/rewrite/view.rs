@@ -4,7 +4,7 @@ use std::any::Any;
 
 use crate::{
     graph::{Fact, Graph, Node, SymShape, ValueId},
-    ops::Op,
+    ops::{Facts, Op},
     value::{ElemType, Tensor},
 };
 
@@ -36,6 +36,11 @@ impl<'g> View<'g> {
     /// What is known of a value.
     pub(crate) fn fact(&self, id: ValueId) -> &'g Fact {
         self.graph.fact(id)
+    }
+
+    /// What is known of a node's inputs.
+    pub(crate) fn facts(&self, node: &Node) -> Facts<'g> {
+        Facts::new(node.inputs.iter().map(|id| id.map(|id| self.fact(id))).collect())
     }
 
     /// The element type, where it is known.
@@ -73,6 +78,11 @@ impl<'g> View<'g> {
     /// Whether one input of one node reads the value and nobody else, so that a pattern may swallow it.
     pub(crate) fn is_private(&self, id: ValueId) -> bool {
         self.readers[id.index()].len() == 1 && !self.is_output[id.index()]
+    }
+
+    /// The inputs of nodes that read the value.
+    pub(crate) fn readers(&self, id: ValueId) -> usize {
+        self.readers[id.index()].len()
     }
 
     /// Whether the value is an output of the graph.

@@ -28,8 +28,9 @@ pub(crate) const OPS: &[OpDef] = &[
     }),
 ];
 
+/// The function.
 #[derive(Debug)]
-enum Integral {
+pub(crate) enum Integral {
     Abs,
     Neg,
     Sign,

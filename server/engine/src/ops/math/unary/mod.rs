@@ -2,8 +2,8 @@
 
 pub(super) mod activation;
 pub(crate) mod clip;
-pub(super) mod elementary;
+pub(crate) mod elementary;
 pub(crate) mod function;
-pub(super) mod integral;
+pub(crate) mod integral;
 pub(super) mod parametric;
-pub(super) mod predicate;
+pub(crate) mod predicate;

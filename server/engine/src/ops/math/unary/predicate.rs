@@ -29,8 +29,9 @@ pub(crate) const OPS: &[OpDef] = &[
     }),
 ];
 
+/// A function to booleans, or of bits.
 #[derive(Debug)]
-enum Predicate {
+pub(crate) enum Predicate {
     Not,
     BitwiseNot,
     IsNaN,

@@ -14,8 +14,8 @@ use super::super::real::{self, Elements, elements};
 /// How far apart batches, heads and tokens lie, in elements.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Strides {
-    batch: usize,
-    head: usize,
+    pub(super) batch: usize,
+    pub(super) head: usize,
     pub(super) row: usize,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Heads<'a, T> {
     pub(super) heads: usize,
     pub(super) len: usize,
     pub(super) width: usize,
-    heads_first: bool,
+    pub(super) heads_first: bool,
 }
 
 impl<'a, T: Real> Heads<'a, T> {
@@ -76,6 +76,11 @@ impl<'a, T: Real> Heads<'a, T> {
         } else {
             Strides::tokens_first(self.heads, self.len, width)
         }
+    }
+
+    /// As the kernel takes them.
+    pub(super) fn all(&self) -> (&[T], Strides) {
+        (&self.data, self.strides())
     }
 
     /// One head's tokens.

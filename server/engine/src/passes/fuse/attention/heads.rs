@@ -1,23 +1,29 @@
 //! Where the elements of a value lie in the value that it was reshaped and transposed from.
 //!
 //! A value's axes are groups of atoms, parts of axes of its origin. A transpose moves groups, a reshape cuts
-//! the same row of atoms into other groups; so a head of a projection, and however an exporter turns it, is
-//! found where the projection left it.
+//! the same row of atoms into other groups, a split or a slice leaves part of one, an expansion adds atoms that
+//! stand still; so a head of a projection, and however an exporter turns it, is found where the projection
+//! left it.
 
 use std::collections::VecDeque;
 
 use crate::{
-    graph::{Node, SymDim, ValueId},
+    graph::{Node, SymDim, SymShape, ValueId},
     ops::{
         math::binary::arithmetic::Arithmetic,
         tensor::{
+            expand::Expand,
+            gather::Gather,
             reshape::{Flatten, Reshape},
+            shapes,
+            slice::Slice,
+            split::Split,
             squeeze::{Squeeze, Unsqueeze},
             transpose::Transpose,
         },
     },
     passes::rewrite::{View, operator},
-    value::ElemType,
+    value::{ElemType, Tensor},
 };
 
 /// The most nodes between a value and its origin.
@@ -25,28 +31,30 @@ const LONGEST: usize = 16;
 
 /// A part of an axis.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Atom {
+pub(in crate::passes::fuse) struct Atom {
     /// The origin's axis.
-    pub(super) axis: usize,
-    /// Places of the axis from one index of this part to the next.
-    pub(super) inner: usize,
+    pub(in crate::passes::fuse) axis: usize,
+    /// Places of the axis from one index of this part to the next; 0 where all its indices are one place.
+    pub(in crate::passes::fuse) inner: usize,
     /// Indices.
-    pub(super) size: SymDim,
+    pub(in crate::passes::fuse) size: SymDim,
 }
 
 /// A value as its origin's elements.
 #[derive(Clone, Debug)]
-pub(super) struct Traced {
-    pub(super) origin: ValueId,
+pub(in crate::passes::fuse) struct Traced {
+    pub(in crate::passes::fuse) origin: ValueId,
     /// The atoms of each axis of the value, those of one index left out.
-    pub(super) axes: Vec<Vec<Atom>>,
+    pub(in crate::passes::fuse) axes: Vec<Vec<Atom>>,
+    /// Axes of the origin whose first places are not the value's, and how many those are.
+    pub(in crate::passes::fuse) starts: Vec<(usize, usize)>,
     /// The numbers that the origin's are multiplied with.
-    pub(super) scale: f32,
+    pub(in crate::passes::fuse) scale: f32,
 }
 
 impl Traced {
     /// An `f32` value traced as far back as possible; `None` where its rank is unknown.
-    pub(super) fn new(view: &View<'_>, value: ValueId) -> Option<Self> {
+    pub(in crate::passes::fuse) fn new(view: &View<'_>, value: ValueId) -> Option<Self> {
         let mut chain = Vec::new();
         let mut origin = value;
         while chain.len() < LONGEST
@@ -70,7 +78,7 @@ impl Traced {
             size => vec![Atom { axis, inner: 1, size: size.clone() }],
         };
         let axes = view.shape(value)?.iter().enumerate().map(atom).collect();
-        Some(Self { origin: value, axes, scale: 1.0 })
+        Some(Self { origin: value, axes, starts: Vec::new(), scale: 1.0 })
     }
 
     fn through(mut self, view: &View<'_>, node: &Node, input: ValueId, made: ValueId) -> Option<Self> {
@@ -85,15 +93,98 @@ impl Traced {
             self.scale *= if matches!(arithmetic, Arithmetic::Div) { 1.0 / factor } else { factor };
             return same_rank.then_some(self);
         }
+        if operator::<Expand>(node).is_some() {
+            return self.expanded(view.shape(input)?, view.shape(made)?);
+        }
+        if let Some(gather) = operator::<Gather>(node) {
+            return self.selected(gather, view.constant(node.input(1)?)?);
+        }
+        if let Some(part) = part_of(view, node, made) {
+            self.cut(part)?;
+            return Some(self);
+        }
         let atoms = self.axes.into_iter().flatten().collect();
         Some(Self { axes: regroup(atoms, view.shape(made)?)?, ..self })
     }
+
+    /// Axes of one index repeated; no more of them than before.
+    fn expanded(mut self, before: &SymShape, after: &SymShape) -> Option<Self> {
+        if before.len() != after.len() || self.axes.len() != after.len() {
+            return None;
+        }
+        for (axis, (before, after)) in self.axes.iter_mut().zip(before.iter().zip(after)) {
+            match after {
+                after if before == after && *after != SymDim::Unknown => {}
+                SymDim::Known(_) if axis.is_empty() => {
+                    *axis = vec![Atom { axis: 0, inner: 0, size: after.clone() }];
+                }
+                _ => return None,
+            }
+        }
+        Some(self)
+    }
+
+    /// One index of an axis, which goes.
+    fn selected(mut self, gather: &Gather, index: &Tensor) -> Option<Self> {
+        let axis = shapes::axis(gather.axis, self.axes.len()).ok()?;
+        let [index] = index.to_ints().ok().filter(|_| index.rank() == 0)?[..] else { return None };
+        let size = size_of(self.axes.get(axis)?)?;
+        let begin = shapes::place(index, size)?;
+        self.cut(Part { axis, begin, len: 1 })?;
+        self.axes.remove(axis);
+        Some(self)
+    }
+
+    /// Some neighbouring indices of an axis, which must be whole indices of the first of its atoms.
+    fn cut(&mut self, Part { axis, begin, len }: Part) -> Option<()> {
+        let group = self.axes.get_mut(axis)?;
+        let Some((first, rest)) = group.split_first_mut() else { return (begin == 0 && len == 1).then_some(()) };
+        let unit = size_of(rest)?;
+        let size = first.size.known()?;
+        let (begin, len, fits) = (begin / unit, len / unit, begin.is_multiple_of(unit) && len.is_multiple_of(unit));
+        if !fits || len == 0 || begin.checked_add(len)? > size {
+            return None;
+        }
+        self.starts.push((first.axis, begin.checked_mul(first.inner)?));
+        first.size = SymDim::Known(len);
+        if len == 1 {
+            group.remove(0);
+        }
+        Some(())
+    }
+}
+
+/// Neighbouring indices of an axis.
+pub(in crate::passes::fuse) struct Part {
+    pub(in crate::passes::fuse) axis: usize,
+    pub(in crate::passes::fuse) begin: usize,
+    pub(in crate::passes::fuse) len: usize,
+}
+
+/// The part of its input that a split or a slice makes, where that is known.
+pub(in crate::passes::fuse) fn part_of(view: &View<'_>, node: &Node, made: ValueId) -> Option<Part> {
+    let facts = view.facts(node);
+    let (axis, begin) = if let Some(split) = operator::<Split>(node) {
+        split.begin(&facts, node.outputs.iter().position(|output| *output == Some(made))?)?
+    } else {
+        operator::<Slice>(node)?.only_cut(&facts)?
+    };
+    Some(Part { axis, begin, len: view.shape(made)?.get(axis)?.known()? })
+}
+
+/// The indices that atoms have together.
+fn size_of(atoms: &[Atom]) -> Option<usize> {
+    atoms.iter().try_fold(1usize, |all, atom| all.checked_mul(atom.size.known()?))
 }
 
 /// The node that makes a value by moving another's elements, or by scaling them, and that other.
 fn moved<'g>(view: &View<'g>, value: ValueId) -> Option<(&'g Node, ValueId)> {
     let node = view.maker(value)?;
     let moves = operator::<Transpose>(node).is_some()
+        || operator::<Expand>(node).is_some()
+        || operator::<Gather>(node).is_some()
+        || operator::<Split>(node).is_some()
+        || operator::<Slice>(node).is_some()
         || operator::<Reshape>(node).is_some()
         || operator::<Flatten>(node).is_some()
         || operator::<Squeeze>(node).is_some()

@@ -1,57 +1,79 @@
 //! Attention as exporters spell it, `Softmax(scale * Q x K^T + mask) x V`, with scales on either side or on
-//! both, and heads split and turned before and after.
+//! both, masks that are added or say by a condition what is hidden, and heads split and turned before and
+//! after.
 
-mod heads;
+pub(super) mod heads;
+mod mask;
 
 use crate::{
-    graph::{Node, SymDim, SymShape, ValueId},
+    graph::{Node, SymDim, ValueId},
     ops::{
-        fused::attention::{Attention, Axis, Operand, Order},
-        math::{binary::arithmetic::Arithmetic, softmax::Softmax},
+        fused::attention::{Attention, Axis, Operand, Order, Unseen},
+        math::{
+            binary::{arithmetic::Arithmetic, select::Where},
+            softmax::Softmax,
+            unary::predicate::Predicate,
+        },
         nn::matmul::MatMul,
         tensor::transpose::Transpose,
     },
     passes::rewrite::{Edit, View, operator},
-    value::ElemType,
 };
 
-use super::expand::expanded;
 use heads::{Atom, Traced};
+pub(super) use heads::part_of;
+use mask::Masked;
 
 /// Batch, head, row and column of a value of heads.
-const RANK: usize = 4;
+pub(super) const RANK: usize = 4;
+/// The axis of heads.
+const HEAD: usize = 1;
 
 /// The product of probabilities and values, and what stands before it.
 pub(super) fn attention(view: &View<'_>, root: &Node, edit: &mut Edit) -> Option<()> {
     operator::<MatMul>(root)?;
-    let (probabilities, value) = (root.input(0)?, root.input(1)?);
-    let (node, softmax) = view.made_by::<Softmax>(probabilities)?;
-    if !view.is_private(probabilities) || !softmax.is_last_axis(view.shape(probabilities)?.len()) {
-        return None;
-    }
-    let (scores, mask) = masked(view, node.input(0)?)?;
-    let shape = view.shape(scores.made)?;
-    if mask.is_some_and(|mask| !broadcasts(view, mask, shape)) {
-        return None;
-    }
+    let (scores, unseen) = weighed(view, root.input(0)?)?;
+    let masked = Masked::new(view, scores)?;
+    let scores = &masked.scores;
     let (query, key) = (Traced::new(view, scores.query)?, Traced::new(view, scores.key)?);
-    let value = Traced::new(view, value)?;
+    let value = Traced::new(view, root.input(1)?)?;
     let scale = scores.scale * query.scale * key.scale;
-    if value.scale != 1.0 || !alike(&query.axes, &key.axes) || !alike(&query.axes, &value.axes) {
-        return None;
-    }
     let fused = Attention {
         query: operand(view, &query, [0, 1, 2, 3])?,
         key: operand(view, &key, [0, 1, 3, 2])?,
         value: operand(view, &value, [0, 1, 2, 3])?,
         scale,
+        masking: masked.masking(),
+        causal: masked.causal,
+        unseen,
         order: Order::HeadsFirst,
     };
-    // What a mask repeats broadcasts as well as it.
-    let mask = mask.map(|mask| expanded(view, mask).map_or(mask, |(source, _)| source));
-    let inputs = [Some(query.origin), Some(key.origin), Some(value.origin), mask];
+    let shared = fused.query.repeat == 1 && fused.key.repeat == fused.value.repeat;
+    if value.scale != 1.0 || !shared {
+        return None;
+    }
+    let inputs = [Some(query.origin), Some(key.origin), Some(value.origin), masked.mask(view, edit).ok()?];
     edit.node_into("FusedAttention", fused, inputs, root.outputs.clone());
     Some(())
+}
+
+/// The scores that weights are the softmax of, and what stands for one that is not a number: some exporters
+/// put zeros there.
+fn weighed(view: &View<'_>, weights: ValueId) -> Option<(ValueId, Unseen)> {
+    let rank = view.shape(weights)?.len();
+    let scores = |weights: ValueId| {
+        let (node, softmax) = view.made_by::<Softmax>(weights)?;
+        softmax.is_last_axis(rank).then(|| node.input(0))?
+    };
+    if !view.is_private(weights) {
+        return None;
+    }
+    let Some((node, _)) = view.made_by::<Where>(weights) else { return Some((scores(weights)?, Unseen::Nan)) };
+    let (condition, zero, softmax) = (node.input(0)?, node.input(1)?, node.input(2)?);
+    let (test, Predicate::IsNaN) = view.made_by::<Predicate>(condition)? else { return None };
+    let only_these = view.is_private(condition) && view.readers(softmax) == 2;
+    let fits = view.scalar(zero) == Some(0.0) && test.input(0) == Some(softmax) && only_these;
+    fits.then(|| Some((scores(softmax)?, Unseen::Zeros)))?
 }
 
 /// Heads that are turned back into rows: they are written so.
@@ -72,21 +94,6 @@ struct Scores {
     query: ValueId,
     key: ValueId,
     scale: f32,
-    /// The value that the product is.
-    made: ValueId,
-}
-
-/// Scores and what is added to them.
-fn masked(view: &View<'_>, value: ValueId) -> Option<(Scores, Option<ValueId>)> {
-    if let Some(scores) = scores(view, value) {
-        return Some((scores, None));
-    }
-    let (node, Arithmetic::Add) = view.made_by::<Arithmetic>(value)? else { return None };
-    if !view.is_private(value) {
-        return None;
-    }
-    let (a, b) = (node.input(0)?, node.input(1)?);
-    scores(view, a).map(|scores| (scores, Some(b))).or_else(|| Some((scores(view, b)?, Some(a))))
 }
 
 fn scores(view: &View<'_>, mut value: ValueId) -> Option<Scores> {
@@ -107,41 +114,32 @@ fn scores(view: &View<'_>, mut value: ValueId) -> Option<Scores> {
     }
     let (node, _) = view.made_by::<MatMul>(value)?;
     let private = view.is_private(value) && rank == RANK;
-    private.then_some(Scores { query: node.input(0)?, key: node.input(1)?, scale, made: value })
-}
-
-/// Whether a mask's every dimension is 1 or that of the scores.
-fn broadcasts(view: &View<'_>, mask: ValueId, scores: &SymShape) -> bool {
-    let Some(shape) = view.shape(mask).filter(|shape| shape.len() <= scores.len()) else { return false };
-    let fits = |(own, score): (&SymDim, &SymDim)| match own {
-        SymDim::Known(1) => true,
-        SymDim::Unknown => false,
-        own => own == score,
-    };
-    view.elem(mask) == Some(ElemType::F32) && shape.iter().rev().zip(scores.iter().rev()).all(fits)
-}
-
-/// Whether two values have the same batch and the same heads.
-fn alike(a: &[Vec<Atom>], b: &[Vec<Atom>]) -> bool {
-    let sizes = |axes: &[Vec<Atom>]| -> Option<Vec<Vec<SymDim>>> {
-        let of = |axis: &Vec<Atom>| axis.iter().map(|atom| atom.size.clone()).collect();
-        Some(axes.get(..2)?.iter().map(of).collect())
-    };
-    a.len() == RANK && b.len() == RANK && sizes(a).is_some() && sizes(a) == sizes(b)
+    private.then_some(Scores { query: node.input(0)?, key: node.input(1)?, scale })
 }
 
 /// A traced value with its axes in the order of batch, head, row and column, columns side by side.
-fn operand(view: &View<'_>, traced: &Traced, order: [usize; RANK]) -> Option<Operand> {
+pub(super) fn operand(view: &View<'_>, traced: &Traced, order: [usize; RANK]) -> Option<Operand> {
     let rank = view.shape(traced.origin)?.len();
-    let mut axes = [None; RANK];
-    for (axis, from) in axes.iter_mut().zip(order) {
-        *axis = match traced.axes.get(from)?.as_slice() {
+    let (mut axes, mut repeat) = ([None; RANK], 1);
+    if traced.axes.len() != RANK {
+        return None;
+    }
+    for (i, (axis, from)) in axes.iter_mut().zip(order).enumerate() {
+        let mut atoms = traced.axes.get(from)?.as_slice();
+        // Neighbouring heads may share one of keys and values.
+        if let [others @ .., Atom { inner: 0, size: SymDim::Known(size), .. }] = atoms
+            && i == HEAD
+        {
+            (atoms, repeat) = (others, *size);
+        }
+        *axis = match atoms {
             [] => None,
-            [Atom { size: SymDim::Unknown, .. }] => return None,
+            [Atom { inner: 0, .. }] => return None,
             [atom] => Some(Axis { axis: atom.axis, inner: atom.inner, size: atom.size.known() }),
             _ => return None,
         };
     }
     let [.., column] = axes;
-    column.is_none_or(|column| column.axis + 1 == rank && column.inner == 1).then_some(Operand(axes))
+    let side_by_side = column.is_none_or(|column| column.axis + 1 == rank && column.inner == 1);
+    side_by_side.then(|| Operand { axes, starts: traced.starts.iter().copied().collect(), repeat })
 }

@@ -9,11 +9,11 @@ mod view;
 
 pub(crate) use view::{View, operator};
 
-use super::{dead, infer};
+use super::dead;
 use crate::{
     error::{OpError, Result},
     graph::{Fact, Graph, Node, ValueId, ValueInfo},
-    ops::Op,
+    ops::{Facts, Op},
     value::{Tensor, Value},
 };
 
@@ -144,7 +144,7 @@ fn apply(graph: &mut Graph, edits: Vec<(usize, Edit)>) -> Result<()> {
         };
         graph.values.extend(edit.values);
         for made in edit.nodes {
-            complete(graph, &made)?;
+            infer(graph, &made)?;
             nodes.push(made);
         }
         aliases.extend(edit.aliases);
@@ -155,8 +155,9 @@ fn apply(graph: &mut Graph, edits: Vec<(usize, Edit)>) -> Result<()> {
 }
 
 /// Fills in what is known of a new node's outputs.
-fn complete(graph: &mut Graph, node: &Node) -> Result<()> {
-    let inferred = infer::outputs(graph, node).map_err(|error| error.at(&node.name))?;
+fn infer(graph: &mut Graph, node: &Node) -> Result<()> {
+    let facts = Facts::new(node.inputs.iter().map(|id| id.map(|id| graph.fact(id))).collect());
+    let inferred = node.op.infer(&facts, node.outputs.len()).map_err(|error| error.at(&node.name))?;
     for (id, fact) in node.outputs.iter().zip(inferred) {
         let Some(id) = id else { continue };
         let info = graph.values.get_mut(id.index()).ok_or_else(|| OpError::invalid("an unknown value"))?;

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    ops::{Facts, Inputs, Outputs, RunContext, one},
+    ops::{Inputs, Outputs, RunContext, one},
     value::ElemType,
 };
 

@@ -14,7 +14,7 @@ use crate::{
         fuse::expand::expanded,
         rewrite::{Edit, View},
     },
-    value::{ElemType, Tensor},
+    value::{Bool, ElemType, Tensor},
 };
 
 /// The most sums and conditions that are looked through.
@@ -22,6 +22,9 @@ const DEPTH: usize = 4;
 
 /// Below this, a number that is added to scores takes their place: no score changes it.
 const ABSORBS: f32 = -1e30;
+
+/// Elements of the largest condition whose mask is made when the model loads.
+const LARGEST: usize = 1 << 20;
 
 /// Scores and what is done to them.
 pub(super) struct Masked {
@@ -101,12 +104,24 @@ impl Masked {
         // What a mask repeats broadcasts as well as it.
         let source = |id: ValueId| expanded(view, id).map_or(id, |(source, _)| source);
         let mut all: Vec<ValueId> = self.added.iter().map(|&id| source(id)).collect();
-        if let Some(Hidden { condition, when, number }) = self.hidden {
-            let numbers = if when { [number, 0.0] } else { [0.0, number] };
-            let [yes, no] = numbers.map(Tensor::scalar);
-            let (yes, no) = (edit.constant(yes?), edit.constant(no?));
-            all.push(edit.node("Where", Where, [Some(source(condition)), Some(yes), Some(no)]));
+        if let Some(hidden) = &self.hidden {
+            all.push(hidden.mask(view, source(hidden.condition), edit)?);
         }
         Ok(all.into_iter().reduce(|a, b| edit.node("Add", Arithmetic::Add, [Some(a), Some(b)])))
+    }
+}
+
+impl Hidden {
+    /// The number where scores are hidden, else 0.
+    fn mask(&self, view: &View<'_>, condition: ValueId, edit: &mut Edit) -> Result<ValueId> {
+        let numbers = if self.when { [self.number, 0.0] } else { [0.0, self.number] };
+        if let Some(condition) = view.constant(condition).filter(|condition| condition.len() <= LARGEST) {
+            let number = |holds: &Bool| numbers[usize::from(!holds.get())];
+            let made = condition.view::<Bool>()?.iter().map(number).collect();
+            return Ok(edit.constant(Tensor::from_vec(condition.shape().clone(), made)?));
+        }
+        let [yes, no] = numbers.map(Tensor::scalar);
+        let (yes, no) = (edit.constant(yes?), edit.constant(no?));
+        Ok(edit.node("Where", Where, [Some(condition), Some(yes), Some(no)]))
     }
 }

@@ -1,9 +1,10 @@
-//! Images from planes (NCHW) to channels innermost (NHWC) and back: a transpose of each image.
+//! Matrices side by side, each transposed: images from planes (NCHW) to channels innermost (NHWC) and back, and
+//! whatever else swaps two neighbouring groups of dimensions.
 
 use std::ops::Range;
 
 use crate::{
-    fresh::{Fresh, filled},
+    buffer::{Shared, filled},
     split,
 };
 
@@ -20,7 +21,13 @@ pub fn to_planes(channels_inside: &[f32], batch: usize, places: usize, channels:
 /// Rows and columns of a square that is read and written while it stays in the first cache.
 const TILE: usize = 16;
 
-fn transposed(from: &[f32], batch: usize, rows: usize, columns: usize) -> Option<Vec<f32>> {
+/// From `[batch, rows, columns]` to `[batch, columns, rows]`; `None` where the length does not fit.
+pub fn transposed<T: Copy + Send + Sync>(
+    from: &[T],
+    batch: usize,
+    rows: usize,
+    columns: usize,
+) -> Option<Vec<T>> {
     let len = rows.checked_mul(columns).and_then(|len| len.checked_mul(batch));
     if len != Some(from.len()) {
         return None;
@@ -29,7 +36,7 @@ fn transposed(from: &[f32], batch: usize, rows: usize, columns: usize) -> Option
         return Some(from.to_vec());
     }
     let stripes = columns.div_ceil(TILE);
-    let work = |range: Range<usize>, to: Fresh| {
+    let work = |range: Range<usize>, to: Shared<T>| {
         for stripe in range {
             let (image, first) = (stripe / stripes, stripe % stripes * TILE);
             let from = &from[image * rows * columns..(image + 1) * rows * columns];
@@ -41,6 +48,7 @@ fn transposed(from: &[f32], batch: usize, rows: usize, columns: usize) -> Option
     // SAFETY: the stripes are all columns of all images.
     Some(unsafe {
         filled(from.len(), |to| {
+            let to = Shared(to.as_mut_ptr().cast());
             split::ranges(batch * stripes, rows * TILE, &|range| work(range, to));
         })
     })
@@ -48,7 +56,14 @@ fn transposed(from: &[f32], batch: usize, rows: usize, columns: usize) -> Option
 
 /// # Safety
 /// The rows `stripe` of the result's image at `base` may be written.
-unsafe fn stripe_to(from: &[f32], rows: usize, columns: usize, stripe: Range<usize>, to: Fresh, base: usize) {
+unsafe fn stripe_to<T: Copy>(
+    from: &[T],
+    rows: usize,
+    columns: usize,
+    stripe: Range<usize>,
+    to: Shared<T>,
+    base: usize,
+) {
     for first in (0..rows).step_by(TILE) {
         let tile = first..rows.min(first + TILE);
         for column in stripe.clone() {

@@ -1,7 +1,7 @@
 //! Quantized networks: products and convolutions of 8-bit integers, computed in integers.
 
 pub(crate) mod bytes;
-mod conv;
+pub(crate) mod conv;
 pub(crate) mod matmul;
 mod sizes;
 

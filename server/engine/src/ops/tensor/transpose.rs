@@ -2,11 +2,13 @@
 //!
 //! The result is compact: its readers walk it many times, the copy happens once.
 
+use girandole_kernels::layout;
+
 use crate::{
     error::{OpError, Result},
     graph::Fact,
     ops::{Facts, Inputs, Op, OpDef, Outputs, RunContext, boxed, one},
-    value::Tensor,
+    value::{ElemType, Element, Tensor},
 };
 
 use super::{
@@ -68,8 +70,56 @@ pub(crate) fn permuted(tensor: &Tensor, order: &[usize]) -> Result<Tensor> {
     if moving.is_sorted() {
         return tensor.reshape(shape);
     }
+    if let Some(matrices) = Matrices::new(dims, &moving)
+        && let Some(moved) = matrices.transposed(tensor, &shape)
+    {
+        return moved;
+    }
     let strides = order.iter().map(|&i| strides[i].cast_signed()).collect();
     strided(tensor, Walk { shape, strides, start: 0 })
+}
+
+/// An order that swaps two neighbouring groups of dimensions, the last ones: matrices side by side.
+struct Matrices {
+    batch: usize,
+    rows: usize,
+    columns: usize,
+}
+
+impl Matrices {
+    /// `moving` names the dimensions that are not 1, in the order of the result.
+    fn new(dims: &[usize], moving: &[usize]) -> Option<Self> {
+        let mut sorted = moving.to_vec();
+        sorted.sort_unstable();
+        let kept = moving.iter().zip(&sorted).take_while(|(a, b)| a == b).count();
+        let (moved, there) = (&moving[kept..], &sorted[kept..]);
+        let rows = there.iter().position(|axis| Some(axis) == moved.first())?;
+        let swapped = there[rows..].iter().chain(&there[..rows]).eq(moved);
+        let size = |axes: &[usize]| axes.iter().map(|&axis| dims[axis]).product();
+        swapped.then(|| Self {
+            batch: size(&sorted[..kept]),
+            rows: size(&there[..rows]),
+            columns: size(&there[rows..]),
+        })
+    }
+
+    /// The transposed matrices as `shape`; `None` for elements that are no plain numbers.
+    fn transposed(&self, tensor: &Tensor, shape: &[usize]) -> Option<Result<Tensor>> {
+        fn typed<T: Element + Copy>(matrices: &Matrices, tensor: &Tensor, shape: &[usize]) -> Result<Tensor> {
+            let Matrices { batch, rows, columns } = *matrices;
+            let moved = layout::transposed(&tensor.view::<T>()?, batch, rows, columns);
+            Tensor::from_vec(shape, moved.ok_or_else(|| OpError::invalid("a transpose does not fit"))?)
+        }
+        Some(match tensor.elem() {
+            ElemType::F32 => typed::<f32>(self, tensor, shape),
+            ElemType::F16 => typed::<half::f16>(self, tensor, shape),
+            ElemType::I64 => typed::<i64>(self, tensor, shape),
+            ElemType::I32 => typed::<i32>(self, tensor, shape),
+            ElemType::U8 => typed::<u8>(self, tensor, shape),
+            ElemType::I8 => typed::<i8>(self, tensor, shape),
+            _ => return None,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -94,6 +144,20 @@ mod tests {
             prop_assert_eq!(again.shape(), tensor.shape());
             prop_assert_eq!(again.to_vec::<f32>().unwrap(), data);
         }
+    }
+
+    #[test]
+    fn swapped_groups_are_matrices() {
+        let matrices = |dims: &[usize], moving: &[usize]| {
+            Matrices::new(dims, moving).map(|matrices| (matrices.batch, matrices.rows, matrices.columns))
+        };
+        assert_eq!(matrices(&[2, 3], &[1, 0]), Some((1, 2, 3)));
+        assert_eq!(matrices(&[2, 3, 4, 5], &[0, 2, 3, 1]), Some((2, 3, 20)));
+        assert_eq!(matrices(&[2, 3, 4, 5], &[0, 3, 1, 2]), Some((2, 12, 5)));
+        assert_eq!(matrices(&[2, 3, 4, 5], &[0, 1, 3, 2]), Some((6, 4, 5)));
+        assert_eq!(matrices(&[2, 1, 4, 5], &[3, 0, 2]), Some((1, 8, 5)));
+        assert_eq!(matrices(&[2, 3, 4, 5], &[0, 2, 1, 3]), None);
+        assert_eq!(matrices(&[2, 3, 4, 5], &[3, 2, 1, 0]), None);
     }
 
     #[test]

@@ -5,7 +5,10 @@ use crate::{
     graph::{Node, SymDim, ValueId},
     ops::{
         math::{binary::arithmetic::Arithmetic, cast::ops::Cast},
-        quant::matmul::{Form, IntegerMatMul},
+        quant::{
+            conv::IntegerConv,
+            matmul::{Form, IntegerMatMul},
+        },
     },
     passes::rewrite::{Edit, View, operator},
     value::ElemType,
@@ -88,6 +91,17 @@ pub(super) fn pack(view: &View<'_>, root: &Node, edit: &mut Edit) -> Option<()> 
     let packed = op.packed(view.constant(root.input(right)?)?)?;
     let mut inputs = root.inputs.clone();
     *inputs.get_mut(right)? = None;
+    edit.node_into(root.op_type, packed, inputs, root.outputs.clone());
+    Some(())
+}
+
+/// Constant weights of a convolution are packed once.
+pub(super) fn pack_conv(view: &View<'_>, root: &Node, edit: &mut Edit) -> Option<()> {
+    let op = operator::<IntegerConv>(root)?;
+    let weights = op.weights();
+    let packed = op.packed(view.constant(root.input(weights)?)?)?;
+    let mut inputs = root.inputs.clone();
+    *inputs.get_mut(weights)? = None;
     edit.node_into(root.op_type, packed, inputs, root.outputs.clone());
     Some(())
 }

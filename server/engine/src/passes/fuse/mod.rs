@@ -27,11 +27,12 @@ const STAGES: &[&[Rule]] = &[
     // Nodes that do nothing stand between the nodes of every pattern.
     &[noop::identity, noop::cast, noop::dropout, noop::concat, noop::transpose, movement::turn],
     &[integer::to_float, integer::bias],
-    &[integer::pack, nbits::pack],
+    &[integer::pack, integer::pack_conv, nbits::pack],
     &[nbits::bias],
     &[movement::select_first, expand::later, expand::never, recurrent::pack],
     &[rotary::turned],
     &[attention::attention, attention::rows_first],
+    &[attention::projection::one_product],
     &[norm::operator_of_rows, norm::spelled_out, norm::distributed],
     &[norm::scaled, norm::shifted],
     // Activations before what they follow, so that it finds one node.

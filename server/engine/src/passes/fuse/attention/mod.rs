@@ -4,6 +4,7 @@
 
 pub(super) mod heads;
 mod mask;
+pub(super) mod projection;
 
 use crate::{
     graph::{Node, SymDim, ValueId},

@@ -196,7 +196,11 @@ impl Panels<'_> {
             let whole = self.panels.end - panel >= NP;
             // SAFETY: the rows and the panels are there.
             unsafe {
-                if whole { self.tile::<S, MR, NP>(s, row, panel) } else { self.tile::<S, MR, 1>(s, row, panel) }
+                if whole {
+                    self.tile::<S, MR, NP>(s, row, panel)
+                } else {
+                    self.tile::<S, MR, 1>(s, row, panel)
+                }
             }
             panel += if whole { NP } else { 1 };
         }

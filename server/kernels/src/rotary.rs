@@ -155,10 +155,10 @@ mod tests {
     fn heads_where_they_lie_match_the_definition() {
         for columns in [2, 6, 32, 34, 64, 128] {
             let sizes = [2, 3, 5, columns];
-            let (data, cos, sin) = (values(2 * 5 * 3 * columns + 1, 1), values(2 * 5 * columns, 2), values(5 * columns, 3));
+            let (data, cos, sin) =
+                (values(2 * 5 * 3 * columns + 1, 1), values(2 * 5 * columns, 2), values(5 * columns, 3));
             // Heads side by side in rows, as projections leave them.
-            let heads =
-                Heads { data: &data, start: 1, batch: 15 * columns, head: columns, row: 3 * columns };
+            let heads = Heads { data: &data, start: 1, batch: 15 * columns, head: columns, row: 3 * columns };
             let rotary = Rotary {
                 sizes,
                 heads,

@@ -56,7 +56,10 @@ fn assert_close(came: &[f32], exact: &[f64], what: &str) {
     assert_eq!(came.len(), exact.len(), "{what}");
     for (i, (&came, &exact)) in came.iter().zip(exact).enumerate() {
         let both_nan = came.is_nan() && exact.is_nan();
-        assert!(both_nan || (f64::from(came) - exact).abs() < 2e-6 + 1e-5 * exact.abs(), "{what} [{i}]: {came} {exact}");
+        assert!(
+            both_nan || (f64::from(came) - exact).abs() < 2e-6 + 1e-5 * exact.abs(),
+            "{what} [{i}]: {came} {exact}"
+        );
     }
 }
 

@@ -136,7 +136,9 @@ impl Kernel for Rows<'_> {
 unsafe fn add<S: Simd>(s: S, a: *const f32, b: *const f32, to: *mut f32, len: usize) {
     for (at, left) in Spans::of(s, len) {
         // SAFETY: `left` elements are there from `at` on.
-        unsafe { s.store_part(to.add(at), left, s.add(s.load_part(a.add(at), left), s.load_part(b.add(at), left))) }
+        unsafe {
+            s.store_part(to.add(at), left, s.add(s.load_part(a.add(at), left), s.load_part(b.add(at), left)))
+        }
     }
 }
 

@@ -43,7 +43,8 @@ impl Op for Mask {
         let (queries, keys) = (of(0).unwrap_or(SymDim::Unknown), of(1).unwrap_or(SymDim::Unknown));
         let given = inputs.get(Self::GIVEN);
         let batch = given.map_or(Some(SymDim::Known(1)), |_| inputs.shape(0)?.first().cloned());
-        let one_for_all = !self.causal && given.is_some_and(|given| given.rank().is_some_and(|rank| rank < 3));
+        let one_for_all =
+            !self.causal && given.is_some_and(|given| given.rank().is_some_and(|rank| rank < 3));
         let shape = vec![
             batch.unwrap_or(SymDim::Unknown),
             SymDim::Known(1),
@@ -63,8 +64,7 @@ impl Op for Mask {
             .map(|mask| Ok::<_, OpError>((Form::of(mask, batch, (queries, keys))?, mask.to_ints()?)));
         let mask = mask.transpose()?;
         let by_query = self.causal || mask.as_ref().is_none_or(|(form, _)| form.is_by_query());
-        let shape =
-            [if mask.is_some() { batch } else { 1 }, 1, if by_query { queries } else { 1 }, keys];
+        let shape = [if mask.is_some() { batch } else { 1 }, 1, if by_query { queries } else { 1 }, keys];
         let mut out = Vec::with_capacity(checked_len::<f32>(&shape)?);
         for place in 0..shape[0] * shape[2] {
             let (row, query) = (place / shape[2], place % shape[2]);

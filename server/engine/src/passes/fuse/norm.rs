@@ -168,8 +168,7 @@ impl Spread {
         let (moment, epsilon) =
             view.scalar(b).map(|epsilon| (a, epsilon)).or_else(|| Some((b, view.scalar(a)?)))?;
         let rooted = square(view, mean_of(view, moment)?)?;
-        let (x, to) =
-            deviation(view, rooted).map_or((rooted, To::MeanSquare), |x| (x, To::Moments));
+        let (x, to) = deviation(view, rooted).map_or((rooted, To::MeanSquare), |x| (x, To::Moments));
         Some(Self { x, to, epsilon })
     }
 

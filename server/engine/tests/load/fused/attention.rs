@@ -83,12 +83,10 @@ fn a_mask_may_widen_the_scores() {
     assert_same(&run(&fused, &x), &run(&plain, &x));
 }
 
-
 #[test]
 fn products_that_others_read_or_of_other_inputs_stay_apart() {
     let x = [tensor(&[3, 5, 8], 3)];
-    let (fused, plain) =
-        (answered(attention(&[SEQUENCE]), "y k"), answered(attention(&[SEQUENCE]), "y p"));
+    let (fused, plain) = (answered(attention(&[SEQUENCE]), "y k"), answered(attention(&[SEQUENCE]), "y p"));
     assert_eq!(fused.nodes().filter(|node| node.op_type == "Linear").count(), 3);
     assert!(has(&fused, "FusedAttention"));
     assert_same(&run(&fused, &x), &run(&plain, &x));
@@ -133,10 +131,11 @@ fn a_condition_may_hide_scores() {
     for fill in [-10_000.0, f32::MIN, f32::NEG_INFINITY] {
         for dims in [&[1, 1, SEQUENCE, SEQUENCE][..], &[SEQUENCE, SEQUENCE]] {
             let model = heads_given(|model| {
-                model
-                    .constant("seen", bools(dims, causal))
-                    .constant("fill", floats(&[], &[fill]))
-                    .node(node("Where", "seen s fill", "masked"))
+                model.constant("seen", bools(dims, causal)).constant("fill", floats(&[], &[fill])).node(node(
+                    "Where",
+                    "seen s fill",
+                    "masked",
+                ))
             });
             assert_eq!(checked(model, &given()), ["FusedAttention", "Reshape"]);
         }
@@ -245,9 +244,11 @@ fn heads_are_read_where_one_product_left_them() {
             .node(node("Reshape", "all split", "apart"))
             .node(node("Transpose", "apart", "first").with("perm", vec![2i64, 0, 3, 1, 4]));
         ["q", "k", "v"].into_iter().zip([0, 1, -1]).fold(model, |model, (side, index)| {
-            model
-                .constant(&format!("{side}i"), ints(&[], &[index]))
-                .node(node("Gather", &format!("first {side}i"), side))
+            model.constant(&format!("{side}i"), ints(&[], &[index])).node(node(
+                "Gather",
+                &format!("first {side}i"),
+                side,
+            ))
         })
     });
     assert_eq!(by_index, ["Linear", "FusedAttention", "Reshape"]);
@@ -274,10 +275,7 @@ fn neighbouring_queries_share_keys() {
         .node(node("MatMul", "q kt", "s"))
         .node(node("Softmax", "s", "p"))
         .node(node("MatMul", "p v", "y"));
-    let inputs = [
-        ("q", tensor(&[3, 6, 5, 4], 1)),
-        ("k1", tensor(&[3, 2, 5, 4], 2)),
-        ("v1", tensor(&[3, 2, 5, 4], 3)),
-    ];
+    let inputs =
+        [("q", tensor(&[3, 6, 5, 4], 1)), ("k1", tensor(&[3, 2, 5, 4], 2)), ("v1", tensor(&[3, 2, 5, 4], 3))];
     assert_eq!(checked(model, &inputs), ["FusedAttention"]);
 }

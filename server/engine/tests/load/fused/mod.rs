@@ -2,6 +2,7 @@
 //! or whose weights are given from outside, stays as it is; and node by node nothing is fused.
 
 mod attention;
+mod integer;
 mod nbits;
 mod norm;
 mod rotary;

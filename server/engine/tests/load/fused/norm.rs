@@ -74,9 +74,7 @@ fn the_factor_distributed() {
             .node(node("Sub", "b c", "e"))
             .node(node("Add", "e a", "y"))
     };
-    let factor = |model: OnnxBuilder| {
-        model.node(node("Sqrt", "ve", "r")).node(node("Reciprocal", "r", "f"))
-    };
+    let factor = |model: OnnxBuilder| model.node(node("Sqrt", "ve", "r")).node(node("Reciprocal", "r", "f"));
     let with_scale = factor(variance(base(13))).node(node("Mul", "f g", "fg"));
     assert_eq!(ops(tail(with_scale, "fg")), ["Norm"]);
     assert_eq!(ops(tail(factor(variance(base(13))), "f")), ["Norm"]);

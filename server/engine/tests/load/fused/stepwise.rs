@@ -18,7 +18,10 @@ pub(super) fn run(model: &OnnxBuilder, inputs: &[(&str, Tensor)]) -> HashMap<Str
     let mut values: HashMap<String, Tensor> =
         inputs.iter().map(|(name, tensor)| ((*name).to_owned(), tensor.clone())).collect();
     for constant in &graph.initializer {
-        values.insert(constant.name.clone(), girandole_engine::onnx::tensor_from_proto(constant, None).unwrap());
+        values.insert(
+            constant.name.clone(),
+            girandole_engine::onnx::tensor_from_proto(constant, None).unwrap(),
+        );
     }
     for node in &graph.node {
         let made = step(model, node, &values);

@@ -39,8 +39,7 @@ impl Op for Attention {
 
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
         let (query, key, value) = (inputs.tensor(0)?, inputs.tensor(1)?, inputs.tensor(2)?);
-        let places =
-            [self.query.place(query)?, self.key.place(key)?, self.value.place(value)?];
+        let places = [self.query.place(query)?, self.key.place(key)?, self.value.place(value)?];
         let mask = inputs.opt_tensor(3)?;
         let sizes = operand::sizes(&places, mask.map_or(Ok([1; 4]), mask_sizes)?)?;
         let (query, key, value) = (query.view::<f32>()?, key.view::<f32>()?, value.view::<f32>()?);

@@ -138,10 +138,13 @@ impl Traced {
     /// Some neighbouring indices of an axis, which must be whole indices of the first of its atoms.
     fn cut(&mut self, Part { axis, begin, len }: Part) -> Option<()> {
         let group = self.axes.get_mut(axis)?;
-        let Some((first, rest)) = group.split_first_mut() else { return (begin == 0 && len == 1).then_some(()) };
-        let unit = size_of(rest)?;
+        let Some((first, rest)) = group.split_first_mut() else {
+            return (begin == 0 && len == 1).then_some(());
+        };
+        let unit = size_of(rest).filter(|&unit| unit > 0)?;
         let size = first.size.known()?;
-        let (begin, len, fits) = (begin / unit, len / unit, begin.is_multiple_of(unit) && len.is_multiple_of(unit));
+        let (begin, len, fits) =
+            (begin / unit, len / unit, begin.is_multiple_of(unit) && len.is_multiple_of(unit));
         if !fits || len == 0 || begin.checked_add(len)? > size {
             return None;
         }

@@ -21,8 +21,8 @@ use crate::{
     passes::rewrite::{Edit, View, operator},
 };
 
-use heads::{Atom, Traced};
 pub(super) use heads::part_of;
+use heads::{Atom, Traced};
 use mask::Masked;
 
 /// Batch, head, row and column of a value of heads.
@@ -69,7 +69,9 @@ fn weighed(view: &View<'_>, weights: ValueId) -> Option<(ValueId, Unseen)> {
     if !view.is_private(weights) {
         return None;
     }
-    let Some((node, _)) = view.made_by::<Where>(weights) else { return Some((scores(weights)?, Unseen::Nan)) };
+    let Some((node, _)) = view.made_by::<Where>(weights) else {
+        return Some((scores(weights)?, Unseen::Nan));
+    };
     let (condition, zero, softmax) = (node.input(0)?, node.input(1)?, node.input(2)?);
     let (test, Predicate::IsNaN) = view.made_by::<Predicate>(condition)? else { return None };
     let only_these = view.is_private(condition) && view.readers(softmax) == 2;

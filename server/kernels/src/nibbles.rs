@@ -95,7 +95,7 @@ impl Nibbles {
     /// # Errors
     /// Where lengths do not fit.
     pub fn product(&self, rows: &[f32], bias: Option<&[f32]>) -> Result<Vec<f32>, Misfit> {
-        let count = if self.k == 0 { 0 } else { rows.len() / self.k };
+        let count = rows.len().checked_div(self.k).unwrap_or(0);
         if count.checked_mul(self.k) != Some(rows.len()) {
             return Err(Misfit("the rows"));
         }

@@ -52,8 +52,8 @@ fn expand(node: &NodeDef<'_>, body: &mut Body<'_>) -> Result<()> {
     let unpack = Unpack { depth: size("K")?, columns: size("N")?, block: size("block_size")?, bits };
     let x = body.input(0)?;
     let weights = [&body.input(1)?[..], &body.input(2)?, &body.optional(3)];
-    let floats = [0, 2].map(|i| node.input_elem(i));
-    let floats = floats.into_iter().all(|elem| matches!(elem, Ok(Some(ElemType::F32))));
+    // The scales are of x's type, which is not known yet.
+    let floats = node.input_elem(2)? == Some(ElemType::F32);
     let mut y = if floats && bits == 4 && unpack.block.is_multiple_of(2) {
         body.own("MatMulNBits", Product(unpack), &[&x, weights[0], weights[1], weights[2]])
     } else {

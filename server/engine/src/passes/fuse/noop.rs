@@ -18,9 +18,9 @@ pub(super) fn identity(view: &View<'_>, root: &Node, edit: &mut Edit) -> Option<
     hand_on(view, root, edit)
 }
 
-/// `Cast` to the type that the input has.
+/// `Cast` or `CastLike` to the type that the input has.
 pub(super) fn cast(view: &View<'_>, root: &Node, edit: &mut Edit) -> Option<()> {
-    let to = operator::<Cast>(root)?.to?;
+    let to = operator::<Cast>(root)?.to.or_else(|| view.elem(root.input(1)?))?;
     if view.elem(root.input(0)?)? != to {
         return None;
     }

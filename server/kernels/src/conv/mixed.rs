@@ -80,10 +80,8 @@ impl Mixed {
         let (depth, width) = (filters.in_channels / filters.groups, filters.out_channels / filters.groups);
         let panels: Vec<Panels> = (0..filters.groups)
             .map(|group| {
-                Panels::new(isa, taps * depth, width, |row, column| {
-                    let (tap, channel) = (row / depth, row % depth);
-                    filters.weights[((group * width + column) * depth + channel) * taps + tap]
-                })
+                let first = |row: usize| (group * width * depth + row % depth) * taps + row / depth;
+                Panels::new(isa, [taps * depth, width], filters.weights, depth * taps, first)
             })
             .collect();
         let padded = panels.first().map_or(0, |panels| panels.count() * panels.width);

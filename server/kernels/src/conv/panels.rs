@@ -23,20 +23,43 @@ pub(crate) struct Panels {
 }
 
 impl Panels {
-    /// The matrix whose element in a row and a column is `at(row, column)`, for `isa`'s vectors.
-    pub(crate) fn new(isa: Isa, depth: usize, columns: usize, at: impl Fn(usize, usize) -> f32) -> Self {
-        let (vectors, lanes) = shape(isa, columns);
-        let width = vectors * lanes;
-        let panel = (depth * width).div_ceil(16);
-        let mut data = vec![Line([0.0; 16]); panel * columns.div_ceil(width)];
-        for column in 0..columns {
-            let lines = &mut data[column / width * panel..];
+    /// The matrix whose element in a row and a column is `weights[first(row) + column * step]`, for `isa`'s
+    /// vectors.
+    pub(crate) fn new(
+        isa: Isa,
+        [depth, columns]: [usize; 2],
+        weights: &[f32],
+        step: usize,
+        first: impl Fn(usize) -> usize,
+    ) -> Self {
+        let mut panels = Self::zeroed(isa, depth, columns);
+        // Panel by panel, so that what is written lies in order and what is read is a few lines at a time.
+        for begin in (0..columns).step_by(panels.width) {
+            let end = columns.min(begin + panels.width);
             for row in 0..depth {
-                let place = row * width + column % width;
-                lines[place / 16].0[place % 16] = at(row, column);
+                let first = first(row);
+                for column in begin..end {
+                    panels.set(row, column, weights[first + column * step]);
+                }
             }
         }
-        Self { depth, columns, vectors, width, data }
+        panels
+    }
+
+    /// A matrix of zeros.
+    pub(crate) fn zeroed(isa: Isa, depth: usize, columns: usize) -> Self {
+        let (vectors, lanes) = shape(isa, columns);
+        let width = vectors * lanes;
+        let lines = (depth * width).div_ceil(16) * columns.div_ceil(width);
+        Self { depth, columns, vectors, width, data: vec![Line([0.0; 16]); lines] }
+    }
+
+    /// Sets an element.
+    #[inline]
+    pub(crate) fn set(&mut self, row: usize, column: usize, weight: f32) {
+        let panel = (self.depth * self.width).div_ceil(16);
+        let place = row * self.width + column % self.width;
+        self.data[column / self.width * panel + place / 16].0[place % 16] = weight;
     }
 
     /// Number of panels.
@@ -73,13 +96,14 @@ mod tests {
     fn panels_hold_every_weight_at_its_place() {
         for isa in Isa::available() {
             for (depth, columns) in [(3, 1), (5, 24), (2, 64), (7, 100)] {
-                let panels = Panels::new(isa, depth, columns, |row, column| (row * 1000 + column) as f32);
+                let weights: Vec<f32> = (0..columns * depth).map(|i| i as f32).collect();
+                let panels = Panels::new(isa, [depth, columns], &weights, depth, |row| row);
                 for column in 0..columns {
                     for row in 0..depth {
                         let at = row * panels.width + column % panels.width;
                         // SAFETY: within the panel that has the column.
                         let weight = unsafe { *panels.panel(column / panels.width).add(at) };
-                        assert_eq!(weight, (row * 1000 + column) as f32);
+                        assert_eq!(weight, (column * depth + row) as f32);
                     }
                 }
             }
@@ -88,6 +112,6 @@ mod tests {
 
     #[test]
     fn little_is_padded() {
-        assert!(Isa::available().all(|isa| Panels::new(isa, 1, 24, |_, _| 0.0).width <= 32));
+        assert!(Isa::available().all(|isa| Panels::zeroed(isa, 1, 24).width <= 32));
     }
 }

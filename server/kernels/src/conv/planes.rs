@@ -39,8 +39,7 @@ impl Planes {
     pub fn new(isa: Isa, filters: &Filters<'_>) -> Option<Self> {
         let taps = filters.taps().filter(|_| filters.groups == 1)?;
         let rows = filters.in_channels * taps;
-        let panels =
-            Panels::new(isa, rows, filters.out_channels, |row, column| filters.weights[column * rows + row]);
+        let panels = Panels::new(isa, [rows, filters.out_channels], filters.weights, rows, |row| row);
         let bias = filters.padded_bias(0..filters.out_channels, panels.count() * panels.width);
         Some(Self { isa, depth: filters.in_channels, panels, bias })
     }

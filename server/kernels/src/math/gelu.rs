@@ -1,38 +1,30 @@
 //! GELU in both forms, exact far into the negative tail, where 1 + erf or 1 + tanh would cancel.
 
-use super::{exp::exp, exp::x_sigmoid, polynomial};
+use super::{
+    exp::{Power, x_sigmoid},
+    polynomial,
+};
 use crate::simd::Simd;
 
-/// x Phi(x), Phi(-|x|) = e^(-x^2 / 2) G(|x|): G falls smoothly from 1/2, and is a polynomial of
-/// t = 1 / (1 + 0.3 |x|) to 3.7e-8 (a minimax fit over `0..=14.5`, beyond which Phi(-|x|) is 0).
+/// x Phi(x). For |x| < 1 Phi is 1/2 + x S(x^2), which is exact near 0; beyond, x Phi(x) is max(x, 0) - y with
+/// y = |x| Phi(-|x|) = e^(-x^2 / 2) F(|x|). F grows from 0.26 to 1 / sqrt(2 pi), below which it is by a quotient of
+/// polynomials that soon is small. Minimax fits: S over `0..=1` to 4.7e-8, F over `1..=14.5`, beyond which y is 0,
+/// to 3.7e-8.
 #[inline(always)]
 pub(super) fn gelu<S: Simd>(s: S, x: S::V) -> S::V {
-    let (one, zero) = (s.splat(1.0), s.splat(0.0));
+    const LIMIT: f32 = 0.398_942_3;
     let a = s.min(s.splat(14.5), s.abs(x));
-    let t = s.div(one, s.fma(a, s.splat(0.3), one));
-    let g = polynomial(
-        s,
-        t,
-        [
-            -3.836_268e-3,
-            5.827_443_3e-2,
-            -2.136_303e-1,
-            2.847_169_3e-1,
-            -1.203_290_4e-1,
-            1.645_099_4e-1,
-            8.763_187_4e-2,
-            1.233_141_8e-1,
-            1.193_338_9e-1,
-            1.438_388_7e-5,
-        ],
-    );
+    let square = s.mul(a, a);
+    let near = [9.423_533_6e-5, -1.169_351_9e-3, 9.967_201e-3, -6.648_958_5e-2, 3.989_422_6e-1];
+    let near = polynomial(s, square, near);
+    let p = polynomial(s, a, [-3.937_145_3e-6, 3.443_553_3e-2, 1.643_860_6e-1, 3.982_285_3e-1]);
+    let q = polynomial(s, a, [8.589_405_6e-2, 4.194_751e-1, 1.185_277_8, 1.655_806_4, 1.0]);
+    let share = s.sub(s.splat(LIMIT), s.div(p, q));
     let half = s.mul(a, s.splat(-0.5));
-    let e = exp(s, s.mul(half, a));
-    // The exponential magnifies the rounding of its argument; it is made good here.
-    let e = s.fma(e, s.product_error(half, a), e);
-    let below = s.mul(e, g);
+    let power = Power::of(s, s.mul(half, a), s.product_error(half, a));
+    let far = s.sub(s.max(s.splat(0.0), x), power.times(s, share));
     let x = s.max(s.splat(f32::MIN), x);
-    s.mul(x, s.where_less(x, zero, below, s.sub(one, below)))
+    s.where_less(a, s.splat(1.0), s.mul(x, s.fma(x, near, s.splat(0.5))), far)
 }
 
 /// x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) = x sigmoid(x (B + C x^2)).

@@ -1,7 +1,7 @@
 //! Mathematical functions of many numbers: over slices, and in registers for the epilogues of kernels.
 //!
 //! Accuracy against the exact value, in units in the last place of an f32: exp, tanh, erf, sigmoid, softplus
-//! and the smooth activations within 6 over the whole range, of results below 3e-36 within 6 of that size's;
+//! and the smooth activations within 4 over the whole range, of results below 3e-36 within 4 of that size's;
 //! the tests sweep it. NaN gives NaN, infinities their limits.
 
 mod erf;

@@ -136,6 +136,10 @@ impl Simd for Avx2 {
         self.mul(self.mul(a, power_of_two(half)), power_of_two(rest))
     }
     #[inline(always)]
+    fn scale_near(self, a: __m256, n: __m256) -> __m256 {
+        self.mul(a, power_of_two(x86!(_mm256_cvtps_epi32(n))))
+    }
+    #[inline(always)]
     fn where_less(self, a: __m256, b: __m256, yes: __m256, no: __m256) -> __m256 {
         x86!(_mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_LT_OQ>(a, b)))
     }

@@ -121,6 +121,10 @@ impl Simd for Avx512 {
         x86!(_mm512_scalef_ps(a, n))
     }
     #[inline(always)]
+    fn scale_near(self, a: __m512, n: __m512) -> __m512 {
+        self.scale(a, n)
+    }
+    #[inline(always)]
     fn where_less(self, a: __m512, b: __m512, yes: __m512, no: __m512) -> __m512 {
         x86!(_mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), no, yes))
     }

@@ -94,6 +94,8 @@ pub(crate) trait Simd: Copy {
     fn round(self, a: Self::V) -> Self::V;
     /// `a * 2^n` for an integral `n` in -252..=252; rounded once.
     fn scale(self, a: Self::V, n: Self::V) -> Self::V;
+    /// As [`Self::scale`], for an `n` in -126..=127, of which 2^n is a number: it takes fewer steps.
+    fn scale_near(self, a: Self::V, n: Self::V) -> Self::V;
     /// Lane by lane `yes` where `a < b`, else (and for NaN) `no`.
     fn where_less(self, a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V;
 

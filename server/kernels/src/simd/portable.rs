@@ -21,6 +21,14 @@ fn power_of_two(n: i32) -> f32 {
     f32::from_bits(n.wrapping_add(127).cast_unsigned() << 23)
 }
 
+/// A small integral number as an integer, by its place in the last bits of a sum: a cast has to look for numbers
+/// out of range, and is no vector instruction.
+#[inline(always)]
+fn integer(n: f32) -> i32 {
+    const BIAS: f32 = 12_582_912.0;
+    (n + BIAS).to_bits().wrapping_sub(BIAS.to_bits()).cast_signed()
+}
+
 /// A fused product and sum only where it is an instruction: elsewhere it is a slow call.
 #[inline(always)]
 fn fused(a: f32, b: f32, c: f32) -> f32 {
@@ -120,10 +128,14 @@ impl Simd for Portable {
     fn scale(self, a: V, n: V) -> V {
         // In two steps, since 2^n alone may be out of range where the product is not.
         zip(a, n, |a, n| {
-            let n = n as i32;
+            let n = integer(n);
             let half = n >> 1;
             a * power_of_two(half) * power_of_two(n - half)
         })
+    }
+    #[inline(always)]
+    fn scale_near(self, a: V, n: V) -> V {
+        zip(a, n, |a, n| a * power_of_two(integer(n)))
     }
     #[inline(always)]
     fn where_less(self, a: V, b: V, yes: V, no: V) -> V {

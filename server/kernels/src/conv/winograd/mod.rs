@@ -63,19 +63,11 @@ impl Winograd {
     /// Transforms weights; `None` where lengths do not fit, there are groups, or filters are not 3 x 3.
     pub fn new(isa: Isa, form: Form, filters: &Filters<'_>) -> Option<Self> {
         filters.taps().filter(|&taps| taps == 9 && filters.groups == 1)?;
-        let transformed = match form {
-            Form::Two => transformed::<4>(filters),
-            Form::Four => transformed::<6>(filters),
+        let panels = match form {
+            Form::Two => transformed::<4>(isa, filters),
+            Form::Four => transformed::<6>(isa, filters),
         };
         let (depth, columns) = (filters.in_channels, filters.out_channels);
-        let each = depth * columns;
-        let panels: Vec<Panels> = (0..form.side() * form.side())
-            .map(|place| {
-                Panels::new(isa, depth, columns, |row, column| {
-                    transformed[place * each + row * columns + column]
-                })
-            })
-            .collect();
         let width = panels.first().map_or(0, |panels| panels.width);
         let bias = filters.padded_bias(0..columns, columns);
         Some(Self {
@@ -156,18 +148,23 @@ impl Winograd {
 }
 
 /// Transformed filters: for each place of a tile `[in channels, out channels]`.
-fn transformed<const T: usize>(filters: &Filters<'_>) -> Vec<f32> {
-    let each = filters.in_channels * filters.out_channels;
-    let mut made = vec![0.0; T * T * each];
-    for out in 0..filters.out_channels {
-        for channel in 0..filters.in_channels {
-            let weights = &filters.weights[(out * filters.in_channels + channel) * 9..][..9];
-            let line = |y: usize| transform::filter::<T>([0, 1, 2].map(|x| f64::from(weights[y * 3 + x])));
-            let lines = [line(0), line(1), line(2)];
-            for x in 0..T {
-                let column = transform::filter::<T>([lines[0][x], lines[1][x], lines[2][x]]);
-                for (y, &weight) in column.iter().enumerate() {
-                    made[(y * T + x) * each + channel * filters.out_channels + out] = weight as f32;
+fn transformed<const T: usize>(isa: Isa, filters: &Filters<'_>) -> Vec<Panels> {
+    let (depth, columns) = (filters.in_channels, filters.out_channels);
+    let mut made: Vec<Panels> = (0..T * T).map(|_| Panels::zeroed(isa, depth, columns)).collect();
+    let width = made.first().map_or(1, |panels| panels.width);
+    // As the panels lie, so that each is written in order.
+    for begin in (0..columns).step_by(width) {
+        for channel in 0..depth {
+            for out in begin..columns.min(begin + width) {
+                let weights = &filters.weights[(out * depth + channel) * 9..][..9];
+                let line =
+                    |y: usize| transform::filter::<T>([0, 1, 2].map(|x| f64::from(weights[y * 3 + x])));
+                let lines = [line(0), line(1), line(2)];
+                for x in 0..T {
+                    let column = transform::filter::<T>([lines[0][x], lines[1][x], lines[2][x]]);
+                    for (y, &weight) in column.iter().enumerate() {
+                        made[y * T + x].set(channel, out, weight as f32);
+                    }
                 }
             }
         }

@@ -5,6 +5,7 @@
 
 pub mod device;
 pub mod error;
+mod exactness;
 pub mod graph;
 pub mod inspect;
 mod kernels;
@@ -18,4 +19,5 @@ pub mod plan;
 mod session;
 pub mod value;
 
+pub use exactness::Exactness;
 pub use loader::Engine;

@@ -1,11 +1,10 @@
 //! The engine as the runtime sees it: a loader of model files.
 
-use std::{fs, sync::Arc};
+use std::{fs::File, sync::Arc};
 
-use bytes::Bytes;
 use girandole_core::{Error, LoadRequest, Loader, Model, Result};
 
-use crate::{device, model::OnnxModel, onnx, plan::Plan};
+use crate::{Exactness, device, model::OnnxModel, onnx, plan::Plan};
 
 /// Loads ONNX files onto candle.
 #[derive(Clone, Debug, Default)]
@@ -20,9 +19,10 @@ impl Loader for Engine {
 
 /// Reads, checks and plans a model file.
 pub(crate) fn load(request: &LoadRequest) -> Result<OnnxModel> {
-    let bytes = fs::read(&request.path)
+    let exactness = Exactness::of(&request.options.parameters)?;
+    let file = File::open(&request.path)
         .map_err(|error| Error::unavailable(format!("the model's file cannot be read: {}", error.kind())))?;
-    let file = onnx::import(Bytes::from(bytes), request.path.parent())?;
+    let file = onnx::import_from(file, request.path.parent(), exactness)?;
     let plan = Plan::new(file.graph).map_err(|error| error.at("model"))?;
     OnnxModel::new(plan)
 }

@@ -7,7 +7,7 @@ mod fact;
 
 pub use fact::{Fact, SymDim, SymShape};
 
-use crate::ops::Op;
+use crate::{ops::Op, value::Tensor};
 
 /// A value's place in [`Graph::values`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,6 +63,11 @@ impl Graph {
         let id = ValueId(u32::try_from(self.values.len()).unwrap_or(u32::MAX));
         self.values.push(info);
         id
+    }
+
+    /// Bytes that the constants take, where two share them twice.
+    pub fn constant_bytes(&self) -> usize {
+        self.values.iter().filter_map(|info| info.fact.constant_tensor()).map(Tensor::bytes).sum()
     }
 
     /// What is known of a value.

@@ -15,11 +15,14 @@ use girandole_proto::onnx::{GraphProto, NodeProto, TensorProto, ValueInfoProto};
 use super::{
     NodeDef,
     functions::{Frame, Functions},
+    lean::Weights,
     order::{execution_order, place},
     scope::{Binding, Captures, Scopes},
+    tensor::tensor_from_file,
     tensor_from_proto, types,
 };
 use crate::{
+    Exactness,
     error::{OpError, Result},
     graph::{Fact, Graph, Node, ValueId, ValueInfo},
     ops::{
@@ -52,6 +55,9 @@ pub(super) struct Context<'a> {
     pub(super) functions: Functions<'a>,
     pub(super) folder: Option<&'a Path>,
     pub(super) folding: Folding,
+    /// Of the model's own graph.
+    pub(super) weights: Weights,
+    pub(super) exactness: Exactness,
 }
 
 /// Imports one graph.
@@ -89,16 +95,32 @@ impl<'a> Importer<'a> {
 
     /// A tensor of the file.
     pub(super) fn tensor(&self, proto: &TensorProto) -> Result<Tensor> {
-        let tensor = tensor_from_proto(proto, self.context.folder)?;
+        tensor_from_proto(proto, self.context.folder).map(|tensor| self.held(tensor))
+    }
+
+    /// The graph's initializer `index`: only the outermost graph's may have been left in the file.
+    fn initializer(&self, index: usize, proto: &TensorProto) -> Result<Tensor> {
+        let Context { folder, weights, .. } = self.context;
+        let outermost = (self.depth == 0).then_some(weights);
+        match outermost.and_then(|weights| weights.with(index, |raw| tensor_from_file(proto, *folder, raw))) {
+            Some(tensor) => tensor.map(|tensor| self.held(tensor)),
+            None => self.tensor(proto),
+        }
+    }
+
+    /// Takes note of a tensor for what may be folded.
+    fn held(&self, tensor: Tensor) -> Tensor {
         self.context.folding.hold(&tensor);
-        Ok(tensor)
+        tensor
     }
 
     /// The graph with its passes done.
-    pub(super) fn graph(self, proto: &GraphProto) -> Result<Graph> {
-        self.import(proto)?;
+    pub(super) fn graph(self, proto: GraphProto) -> Result<Graph> {
+        self.import(&proto)?;
+        // The passes need memory, and nothing of the file any more.
+        drop(proto);
         let mut graph = self.state.into_inner().graph;
-        passes::run(&mut graph, passes::Place::Model, &self.context.folding)?;
+        passes::run(&mut graph, passes::Place::Model, &self.context.folding, self.context.exactness)?;
         Ok(graph)
     }
 
@@ -124,7 +146,7 @@ impl<'a> Importer<'a> {
         inner.import(proto)?;
         let mut state = inner.state.into_inner();
         let formal_inputs = state.graph.inputs.len() - state.captured.len();
-        passes::run(&mut state.graph, passes::Place::Node, &self.context.folding)?;
+        passes::run(&mut state.graph, passes::Place::Node, &self.context.folding, self.context.exactness)?;
         let outputs = state.graph.outputs.iter().map(|&id| state.graph.fact(id).clone()).collect();
         let plan = Arc::new(Plan::new(state.graph)?);
         let captures = state.captured.into_iter().map(|name| formal + captures.place(name)).collect();
@@ -157,8 +179,8 @@ impl<'a> Importer<'a> {
             let name = sparse.values.as_ref().map_or("", |values| &values.name);
             return Err(OpError::unsupported(format!("sparse initializer '{name}' is not supported")));
         }
-        for tensor in &proto.initializer {
-            let value = Value::Tensor(self.tensor(tensor)?);
+        for (index, tensor) in proto.initializer.iter().enumerate() {
+            let value = Value::Tensor(self.initializer(index, tensor)?);
             self.define(&tensor.name, Fact::of_constant(&value))?;
         }
         Ok(())

@@ -4,6 +4,7 @@ mod attributes;
 mod calls;
 mod functions;
 mod import;
+mod lean;
 mod model;
 mod order;
 mod scope;
@@ -12,5 +13,6 @@ mod types;
 
 pub use attributes::NodeDef;
 pub use import::Subgraph;
-pub use model::{ModelFile, import};
+pub use lean::Source;
+pub use model::{ModelFile, import, import_from};
 pub use tensor::tensor_from_proto;

@@ -1,17 +1,18 @@
 //! Reads a model file: its head, its operator sets, its graph.
 
-use std::{collections::HashMap, path::Path};
+use std::{collections::HashMap, io::Cursor, path::Path};
 
 use bytes::Bytes;
 use girandole_core::Error;
 use girandole_proto::onnx::{GraphProto, ModelProto, OperatorSetIdProto};
-use prost::Message;
 
 use super::{
     functions::{Frame, Functions, Opsets, nodes},
     import::{Context, Importer},
+    lean::{self, Source, Weights},
 };
 use crate::{
+    Exactness,
     error::{OpError, Result},
     graph::Graph,
     ops::Domain,
@@ -37,17 +38,30 @@ pub struct ModelFile {
 /// # Errors
 /// `InvalidArgument` that names the node and what is wrong or missing.
 pub fn import(bytes: Bytes, folder: Option<&Path>) -> Result<ModelFile, Error> {
-    if bytes.is_empty() {
-        return Err(Error::invalid("the file is empty"));
-    }
-    let model = ModelProto::decode(bytes)
-        .map_err(|error| Error::invalid(format!("the file is no ONNX model, or is truncated: {error}")))?;
-    read(model, folder).map_err(|error| error.at("model"))
+    import_from(Cursor::new(bytes), folder, Exactness::default())
 }
 
-fn read(model: ModelProto, folder: Option<&Path>) -> Result<ModelFile> {
+/// Imports a model file without reading it into memory first. `folder` is as for [`import`].
+///
+/// # Errors
+/// As [`import`], and `Unavailable` where the file cannot be read.
+pub fn import_from(
+    file: impl Source + 'static,
+    folder: Option<&Path>,
+    exactness: Exactness,
+) -> Result<ModelFile, Error> {
+    let (model, weights) = lean::read(Box::new(file))?;
+    read(model, weights, folder, exactness).map_err(|error| error.at("model"))
+}
+
+fn read(
+    mut model: ModelProto,
+    weights: Weights,
+    folder: Option<&Path>,
+    exactness: Exactness,
+) -> Result<ModelFile> {
     let opsets = model_opsets(&model)?;
-    let graph = model.graph.ok_or_else(|| OpError::invalid("the file has no graph"))?;
+    let graph = model.graph.take().ok_or_else(|| OpError::invalid("the file has no graph"))?;
     if graph.node.is_empty() && graph.output.is_empty() {
         return Err(OpError::invalid("the graph is empty"));
     }
@@ -55,14 +69,12 @@ fn read(model: ModelProto, folder: Option<&Path>) -> Result<ModelFile> {
         return Err(OpError::invalid("the graph has no outputs"));
     }
     check_size(&graph)?;
-    let context = Context {
-        functions: Functions::new(&model.functions, &opsets)?,
-        folder,
-        folding: Folding::default(),
-    };
+    let functions = Functions::new(&model.functions, &opsets)?;
+    let folding = Folding::default();
+    let context = Context { functions, folder, folding, weights, exactness };
     let frame = Frame::of_model(&opsets);
     Ok(ModelFile {
-        graph: Importer::new(&context, &frame).graph(&graph)?,
+        graph: Importer::new(&context, &frame).graph(graph)?,
         producer: format!("{} {}", model.producer_name, model.producer_version).trim().to_owned(),
         opsets: model.opset_import.into_iter().map(|set| (set.domain, set.version)).collect(),
     })

@@ -6,14 +6,13 @@ use std::{
     path::{Component, Path},
 };
 
-use bytes::Bytes;
-use girandole_core::Shape;
+use girandole_core::{DType, Shape};
 use girandole_proto::onnx::{TensorProto, tensor_proto::DataLocation};
 use half::{bf16, f16};
 
 use crate::{
     error::{OpError, Result},
-    value::{ElemType, Mini, Tensor, checked_len, from_parts},
+    value::{ElemType, Mini, Tensor, checked_len, from_reader},
 };
 
 /// The tensor in a file's message. `folder` is where external data may lie; `None` allows none.
@@ -21,33 +20,50 @@ use crate::{
 /// # Errors
 /// `Invalid` where type, shape and data do not fit, `Unsupported` for an element type that the engine lacks.
 pub fn tensor_from_proto(proto: &TensorProto, folder: Option<&Path>) -> Result<Tensor> {
-    read(proto, folder).map_err(|error| error.of(format_args!("tensor '{}'", proto.name)))
+    let raw = &proto.raw_data;
+    let raw = (!raw.is_empty()).then(|| Raw { bytes: raw.len() as u64, from: Box::new(&raw[..]) });
+    tensor(proto, folder, raw)
 }
 
-fn read(proto: &TensorProto, folder: Option<&Path>) -> Result<Tensor> {
+/// As [`tensor_from_proto`], of a message whose raw bytes were left in the file.
+///
+/// # Errors
+/// As [`tensor_from_proto`].
+pub(super) fn tensor_from_file(proto: &TensorProto, folder: Option<&Path>, raw: Raw<'_>) -> Result<Tensor> {
+    tensor(proto, folder, Some(raw))
+}
+
+/// Elements as bytes, still to be read.
+pub(super) struct Raw<'a> {
+    pub(super) bytes: u64,
+    pub(super) from: Box<dyn Read + 'a>,
+}
+
+fn tensor(proto: &TensorProto, folder: Option<&Path>, raw: Option<Raw<'_>>) -> Result<Tensor> {
+    read(proto, folder, raw).map_err(|error| error.of(format_args!("tensor '{}'", proto.name)))
+}
+
+fn read(proto: &TensorProto, folder: Option<&Path>, raw: Option<Raw<'_>>) -> Result<Tensor> {
     let elem = ElemType::from_onnx(proto.data_type)?;
     let shape = shape(&proto.dims)?;
     let len = checked_len::<u8>(&shape)?;
-    if proto.data_location == DataLocation::External as i32 {
+    let raw = if proto.data_location == DataLocation::External as i32 {
         let size = len.saturating_mul(elem.wire().size().unwrap_or(1));
-        let raw = external(proto, stored_bytes(elem, size), folder)?;
-        if let ElemType::Mini(mini) = elem {
-            return unpacked(mini, shape, len, &raw);
+        Some(external(proto, stored_bytes(elem, size), folder)?)
+    } else {
+        raw
+    };
+    match (elem, raw) {
+        (ElemType::String, _) => Tensor::from_vec(shape, proto.string_data.clone()),
+        (ElemType::Mini(mini), Some(raw)) => unpacked(mini, shape, len, raw),
+        (ElemType::Mini(mini), None) => {
+            let listed: Vec<u8> = proto.int32_data.iter().map(|&v| v as u8).collect();
+            let raw = Raw { bytes: listed.len() as u64, from: Box::new(&listed[..]) };
+            unpacked(mini, shape, len, raw)
         }
-        return from_parts(elem.wire(), &shape, &[raw]);
+        (elem, Some(mut raw)) => from_reader(elem.wire(), &shape, raw.bytes, &mut raw.from),
+        (elem, None) => typed(proto, elem, shape),
     }
-    if elem == ElemType::String {
-        return Tensor::from_vec(shape, proto.string_data.clone());
-    }
-    if let ElemType::Mini(mini) = elem {
-        let listed: Vec<u8> = proto.int32_data.iter().map(|&v| v as u8).collect();
-        let packed: &[u8] = if proto.raw_data.is_empty() { &listed } else { &proto.raw_data };
-        return unpacked(mini, shape, len, packed);
-    }
-    if !proto.raw_data.is_empty() {
-        return from_parts(elem.wire(), &shape, std::slice::from_ref(&proto.raw_data));
-    }
-    typed(proto, elem, shape)
 }
 
 /// The bytes that a file has for elements that take `size` bytes here.
@@ -59,15 +75,17 @@ const fn stored_bytes(elem: ElemType, size: usize) -> usize {
 }
 
 /// Elements of a byte, or of half a byte with the first in the low half.
-fn unpacked(mini: Mini, shape: Shape, len: usize, packed: &[u8]) -> Result<Tensor> {
-    if packed.len() != stored_bytes(ElemType::Mini(mini), len) {
-        return Err(OpError::invalid(format!("{} bytes do not make shape {shape}", packed.len())));
+fn unpacked(mini: Mini, shape: Shape, len: usize, mut raw: Raw<'_>) -> Result<Tensor> {
+    let bytes = stored_bytes(ElemType::Mini(mini), len);
+    if raw.bytes != bytes as u64 {
+        return Err(OpError::invalid(format!("{} bytes do not make shape {shape}", raw.bytes)));
     }
+    let packed = from_reader(DType::U8, &Shape::new(&[bytes]), raw.bytes, &mut raw.from)?.to_vec::<u8>()?;
     let codes = if mini.is_packed() {
         let halves = packed.iter().flat_map(|&byte| [byte, byte >> 4]);
         halves.take(len).map(|code| mini.unpack(code)).collect()
     } else {
-        packed.to_vec()
+        packed
     };
     Tensor::from_codes(mini, shape, codes)
 }
@@ -103,8 +121,8 @@ fn typed(proto: &TensorProto, elem: ElemType, shape: Shape) -> Result<Tensor> {
     }
 }
 
-/// Reads external data, opened only inside the model's own folder.
-fn external(proto: &TensorProto, len: usize, folder: Option<&Path>) -> Result<Bytes> {
+/// External data, opened only inside the model's own folder.
+fn external(proto: &TensorProto, len: usize, folder: Option<&Path>) -> Result<Raw<'static>> {
     let folder = folder.ok_or_else(|| OpError::unsupported("external data is not allowed here"))?;
     let entry = |key: &str| proto.external_data.iter().find(|e| e.key == key).map(|e| e.value.as_str());
     let location = Path::new(entry("location").unwrap_or_default());
@@ -120,11 +138,13 @@ fn external(proto: &TensorProto, len: usize, folder: Option<&Path>) -> Result<By
     if length != len as u64 {
         return Err(OpError::invalid(format!("{length} bytes of external data, expected {len}")));
     }
-    read_file(folder, location, offset, len)
-        .map_err(|error| OpError::invalid(format!("external data '{}': {error}", location.display())))
+    let file = open(folder, location, offset, length)
+        .map_err(|error| OpError::invalid(format!("external data '{}': {error}", location.display())))?;
+    Ok(Raw { bytes: length, from: Box::new(file) })
 }
 
-fn read_file(folder: &Path, location: &Path, offset: u64, len: usize) -> io::Result<Bytes> {
+/// A file at the place where `len` bytes begin.
+fn open(folder: &Path, location: &Path, offset: u64, len: u64) -> io::Result<File> {
     let refused = |why: &str| io::Error::new(io::ErrorKind::PermissionDenied, why.to_owned());
     let path = folder.join(location).canonicalize()?;
     if !path.starts_with(folder.canonicalize()?) {
@@ -135,13 +155,11 @@ fn read_file(folder: &Path, location: &Path, offset: u64, len: usize) -> io::Res
         return Err(refused("it is no regular file"));
     }
     let mut file = File::open(path)?;
-    if file.metadata()?.len() < offset.saturating_add(len as u64) {
+    if file.metadata()?.len() < offset.saturating_add(len) {
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file is too short"));
     }
     file.seek(SeekFrom::Start(offset))?;
-    let mut data = vec![0; len];
-    file.read_exact(&mut data)?;
-    Ok(data.into())
+    Ok(file)
 }
 
 #[cfg(test)]

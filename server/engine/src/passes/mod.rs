@@ -15,7 +15,7 @@ mod infer;
 mod layout;
 pub(crate) mod rewrite;
 
-use crate::{error::Result, graph::Graph};
+use crate::{Exactness, error::Result, graph::Graph};
 
 pub(crate) use fold::Folding;
 
@@ -32,11 +32,12 @@ pub(crate) enum Place {
 ///
 /// # Errors
 /// `Invalid` naming the node of a model that can never run.
-pub(crate) fn run(graph: &mut Graph, place: Place, folding: &Folding) -> Result<()> {
+pub(crate) fn run(graph: &mut Graph, place: Place, folding: &Folding, exactness: Exactness) -> Result<()> {
     infer::run(graph, place, folding)?;
     dead::run(graph);
     fuse::run(graph)?;
-    layout::run(graph)?;
+    layout::run(graph, exactness)?;
     fuse::run_images(graph)?;
+    dead::run(graph);
     by_image::run(graph)
 }

@@ -16,7 +16,7 @@ pub use element::{Bool, Element, Text};
 pub use mini::{Mini, Overflow, Rounding, encode_power};
 pub use tensor::{Data, Tensor, checked_len};
 pub use view::View;
-pub use wire::{from_parts, to_wire};
+pub use wire::{from_parts, from_reader, to_wire};
 
 use crate::error::{OpError, Result};
 

@@ -1,4 +1,6 @@
-//! Between the wire's bytes and tensors: each input byte is copied once, into aligned storage.
+//! Between the wire's bytes, or a file's, and tensors: each input byte is copied once, into aligned storage.
+
+use std::io::Read;
 
 use bytes::{Bytes, BytesMut};
 use girandole_core::{DType, Shape, bytes_tensor};
@@ -10,29 +12,50 @@ use super::{
 };
 use crate::error::{OpError, Result};
 
+/// Where a tensor's bytes come from.
+enum Origin<'a> {
+    Parts(&'a [Bytes]),
+    Reader { bytes: u64, from: &'a mut dyn Read },
+}
+
 /// A tensor of `shape` from the requests' own bytes, concatenated.
 ///
 /// # Errors
 /// `Invalid` where the parts do not make up the shape.
 pub fn from_parts(dtype: DType, shape: &Shape, parts: &[Bytes]) -> Result<Tensor> {
     match dtype {
+        DType::Bytes => Tensor::from_vec(shape.clone(), parts.iter().flat_map(texts).collect()),
+        _ => tensor(dtype, shape, Origin::Parts(parts)),
+    }
+}
+
+/// A tensor of `shape`, of numbers, from the next `bytes` bytes of a file, read straight into its storage.
+///
+/// # Errors
+/// `Invalid` where they do not make up the shape, or cannot be read.
+pub fn from_reader(dtype: DType, shape: &Shape, bytes: u64, from: &mut dyn Read) -> Result<Tensor> {
+    tensor(dtype, shape, Origin::Reader { bytes, from })
+}
+
+fn tensor(dtype: DType, shape: &Shape, origin: Origin<'_>) -> Result<Tensor> {
+    match dtype {
         DType::Bool => {
-            let bytes: Vec<u8> = gather(shape, parts)?;
+            let bytes: Vec<u8> = gather(shape, origin)?;
             Tensor::from_bools(shape.clone(), bytes.into_iter().map(|b| b != 0))
         }
-        DType::U8 => numbers::<u8>(shape, parts),
-        DType::U16 => numbers::<u16>(shape, parts),
-        DType::U32 => numbers::<u32>(shape, parts),
-        DType::U64 => numbers::<u64>(shape, parts),
-        DType::I8 => numbers::<i8>(shape, parts),
-        DType::I16 => numbers::<i16>(shape, parts),
-        DType::I32 => numbers::<i32>(shape, parts),
-        DType::I64 => numbers::<i64>(shape, parts),
-        DType::F16 => numbers::<f16>(shape, parts),
-        DType::BF16 => numbers::<bf16>(shape, parts),
-        DType::F32 => numbers::<f32>(shape, parts),
-        DType::F64 => numbers::<f64>(shape, parts),
-        DType::Bytes => Tensor::from_vec(shape.clone(), parts.iter().flat_map(texts).collect()),
+        DType::U8 => numbers::<u8>(shape, origin),
+        DType::U16 => numbers::<u16>(shape, origin),
+        DType::U32 => numbers::<u32>(shape, origin),
+        DType::U64 => numbers::<u64>(shape, origin),
+        DType::I8 => numbers::<i8>(shape, origin),
+        DType::I16 => numbers::<i16>(shape, origin),
+        DType::I32 => numbers::<i32>(shape, origin),
+        DType::I64 => numbers::<i64>(shape, origin),
+        DType::F16 => numbers::<f16>(shape, origin),
+        DType::BF16 => numbers::<bf16>(shape, origin),
+        DType::F32 => numbers::<f32>(shape, origin),
+        DType::F64 => numbers::<f64>(shape, origin),
+        DType::Bytes => Err(OpError::invalid("strings are no numbers")),
     }
 }
 
@@ -61,25 +84,48 @@ fn pod_bytes<T: Element + bytemuck::Pod>(tensor: &Tensor) -> Result<Bytes> {
     Ok(Bytes::copy_from_slice(bytemuck::cast_slice(&tensor.view::<T>()?)))
 }
 
-fn numbers<T: Element + bytemuck::Pod>(shape: &Shape, parts: &[Bytes]) -> Result<Tensor> {
-    Tensor::from_vec(shape.clone(), gather::<T>(shape, parts)?)
+fn numbers<T: Element + bytemuck::Pod>(shape: &Shape, origin: Origin<'_>) -> Result<Tensor> {
+    Tensor::from_vec(shape.clone(), gather::<T>(shape, origin)?)
 }
 
-/// The parts' elements in one aligned vector.
-fn gather<T: bytemuck::Pod>(shape: &Shape, parts: &[Bytes]) -> Result<Vec<T>> {
+/// All elements in one aligned vector.
+fn gather<T: bytemuck::Pod>(shape: &Shape, origin: Origin<'_>) -> Result<Vec<T>> {
     let len = checked_len::<T>(shape)?;
-    let came: usize = parts.iter().map(Bytes::len).sum();
-    if came != len * size_of::<T>() {
+    let came = origin.bytes();
+    if came != (len * size_of::<T>()) as u64 {
         return Err(OpError::invalid(format!("{came} bytes do not make shape {shape}")));
     }
     let mut elements = vec![T::zeroed(); len];
-    let mut rest: &mut [u8] = bytemuck::cast_slice_mut(&mut elements);
-    for part in parts {
-        let (head, tail) = rest.split_at_mut(part.len());
-        head.copy_from_slice(part);
-        rest = tail;
-    }
+    origin.copy_to(bytemuck::cast_slice_mut(&mut elements))?;
     Ok(elements)
+}
+
+impl Origin<'_> {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Parts(parts) => parts.iter().map(|part| part.len() as u64).sum(),
+            Self::Reader { bytes, .. } => *bytes,
+        }
+    }
+
+    /// Fills `to`, which is as long as what came.
+    fn copy_to(self, mut to: &mut [u8]) -> Result<()> {
+        match self {
+            Self::Reader { from, .. } => {
+                return from
+                    .read_exact(to)
+                    .map_err(|error| OpError::invalid(format!("the data cannot be read: {}", error.kind())));
+            }
+            Self::Parts(parts) => {
+                for part in parts {
+                    let (head, tail) = to.split_at_mut(part.len());
+                    head.copy_from_slice(part);
+                    to = tail;
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The strings of one part, sharing its bytes.
@@ -109,6 +155,15 @@ mod tests {
         let tensor = from_parts(DType::Bytes, &Shape::new(&[2]), std::slice::from_ref(&part)).unwrap();
         assert_eq!(tensor.view::<Text>().unwrap()[0].as_ptr(), part[4..].as_ptr());
         assert_eq!(to_wire(&tensor).unwrap().data(), &part);
+    }
+
+    #[test]
+    fn a_file_is_read_as_far_as_the_shape_needs() {
+        let mut file: &[u8] = &[1, 0, 2, 0, 3];
+        let tensor = from_reader(DType::U16, &Shape::new(&[2]), 4, &mut file).unwrap();
+        assert_eq!(tensor.to_vec::<u16>().unwrap(), [1, 2]);
+        assert_eq!(file, [3]);
+        assert!(from_reader(DType::U16, &Shape::new(&[2]), 4, &mut file).is_err());
     }
 
     #[test]

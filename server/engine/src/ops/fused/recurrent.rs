@@ -26,6 +26,10 @@ impl Op for Recurrent {
         Ok(vec![Fact::tensor(Some(ElemType::F32), None); outputs])
     }
 
+    fn constant_bytes(&self) -> usize {
+        self.directions.iter().map(Packed::bytes).sum()
+    }
+
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
         let input = inputs.tensor(0)?;
         let [first, second, _] = input.shape()[..] else {

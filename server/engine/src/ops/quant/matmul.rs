@@ -104,6 +104,10 @@ impl Op for IntegerMatMul {
         Ok(vec![Fact::tensor(elem, shape)])
     }
 
+    fn constant_bytes(&self) -> usize {
+        self.packed.as_ref().map_or(0, |packed| packed.bytes())
+    }
+
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
         let weights = self.weights(&inputs)?;
         match self.form {

@@ -74,15 +74,17 @@ impl<'g> Filters<'g> {
         let weights = self.weights.view::<f32>().ok()?;
         let shape = self.weights.shape();
         let taps: usize = shape.iter().skip(2).product();
-        let channel = |at: usize| {
-            let (row, column) = (at / (shape[1] * taps), at / taps % shape[1]);
-            // A transposed convolution's rows are input channels, those of a group one after the other.
-            if self.transposed { row / (shape[0] / self.groups) * shape[1] + column } else { row }
+        // Of a transposed convolution the rows are input channels, those of a group one after the other.
+        let together = if self.transposed { taps } else { shape[1].saturating_mul(taps) };
+        let channel = |part: usize| {
+            let (row, column) = (part / shape[1], part % shape[1]);
+            if self.transposed { row / (shape[0] / self.groups) * shape[1] + column } else { part }
         };
-        let scale = |(at, &weight): (usize, &f32)| {
-            affine.get(channel(at)).map(|(factor, _)| (f64::from(weight) * factor) as f32)
-        };
-        let scaled = weights.iter().enumerate().map(scale).collect::<Option<Vec<f32>>>()?;
+        let mut scaled = Vec::with_capacity(weights.len());
+        for (part, weights) in weights.chunks(together.max(1)).enumerate() {
+            let (factor, _) = affine.get(channel(part))?;
+            scaled.extend(weights.iter().map(|&weight| (f64::from(weight) * factor) as f32));
+        }
         Tensor::from_vec(shape.clone(), scaled).ok()
     }
 

@@ -3,6 +3,7 @@
 use girandole_kernels::math::Function;
 
 use crate::{
+    Exactness,
     graph::{Fact, Graph, Node, SymDim, ValueId, ValueInfo},
     ops::{
         Op, RunContext,
@@ -92,8 +93,9 @@ fn fused(build: impl Fn(&mut Net) -> Vec<ValueId>) -> Vec<String> {
         net
     };
     let (plain, mut changed) = (make().answer(), make());
-    crate::passes::run(&mut changed.graph, crate::passes::Place::Model, &crate::passes::Folding::default())
-        .unwrap();
+    let folding = crate::passes::Folding::default();
+    let place = crate::passes::Place::Model;
+    crate::passes::run(&mut changed.graph, place, &folding, Exactness::default()).unwrap();
     let left = changed.graph.nodes.iter().map(|node| format!("{:?}", node.op)).collect();
     for (plain, changed) in plain.iter().zip(changed.answer()) {
         assert_eq!(plain.len(), changed.len());

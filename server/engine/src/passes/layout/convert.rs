@@ -77,7 +77,7 @@ fn conv(walk: &mut Walk<'_>, op: &Conv, node: &Node, output: ValueId) -> Result<
     }
     let few = op.groups == 1 && tensor.shape()[1] <= FEW_CHANNELS;
     let takes = if few && walk.twin(input).is_none() { Takes::Planes } else { Takes::Channels };
-    let made = NhwcConv::new(&op.window, op.groups, tensor, bias.and_then(constant), takes);
+    let made = NhwcConv::new(&op.window, op.groups, tensor, bias.and_then(constant), takes, walk.exactness);
     let Some(made) = made else { return Ok(None) };
     let from = if takes == Takes::Planes { input } else { walk.turned(input)? };
     walk.put_twin("NhwcConv", made, vec![Some(from)], output);

@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::rewrite::operator;
 use crate::{
+    Exactness,
     error::Result,
     graph::{Fact, Graph, Node, ValueId, ValueInfo},
     ops::{
@@ -24,20 +25,59 @@ use crate::{
 ///
 /// # Errors
 /// Where a constant cannot be turned.
-pub(super) fn run(graph: &mut Graph) -> Result<()> {
+pub(super) fn run(graph: &mut Graph, exactness: Exactness) -> Result<()> {
     if !graph.nodes.iter().any(|node| operator::<Conv>(node).is_some()) {
         return Ok(());
     }
+    let mut still = Still::new(graph);
     let nodes = std::mem::take(&mut graph.nodes);
-    let mut walk = Walk { graph, twins: HashMap::new(), pending: HashSet::new(), nodes: Vec::new() };
+    let mut walk =
+        Walk { graph, twins: HashMap::new(), pending: HashSet::new(), nodes: Vec::new(), exactness };
     for node in nodes {
+        let (taken, before) = (node.inputs.clone(), walk.nodes.len());
         walk.visit(node)?;
+        still.read(&taken, &walk.nodes[before..], walk.graph);
     }
     for output in walk.graph.outputs.clone() {
         walk.make(output);
     }
     graph.nodes = walk.nodes;
     Ok(())
+}
+
+/// Which constants are still needed: one that has been packed goes at once, so that no model is in memory
+/// twice.
+struct Still {
+    /// How often each value is still to be read by a node not visited yet.
+    readers: Vec<usize>,
+    /// Whether a node that has been put reads it.
+    kept: Vec<bool>,
+}
+
+impl Still {
+    fn new(graph: &Graph) -> Self {
+        let mut readers = vec![0; graph.values.len()];
+        let read = graph.nodes.iter().flat_map(|node| node.inputs.iter().flatten()).chain(&graph.outputs);
+        read.for_each(|id| readers[id.index()] += 1);
+        Self { kept: vec![false; readers.len()], readers }
+    }
+
+    /// `made` has been put in the place of a node that took `taken`.
+    fn read(&mut self, taken: &[Option<ValueId>], made: &[Node], graph: &mut Graph) {
+        for id in made.iter().flat_map(|node| node.inputs.iter().flatten()) {
+            if let Some(kept) = self.kept.get_mut(id.index()) {
+                *kept = true;
+            }
+        }
+        for id in taken.iter().flatten() {
+            // What the pass has added itself has no count.
+            let Some(readers) = self.readers.get_mut(id.index()) else { continue };
+            *readers = readers.saturating_sub(1);
+            if *readers == 0 && !self.kept[id.index()] {
+                graph.values[id.index()].fact.constant = None;
+            }
+        }
+    }
 }
 
 /// Goes over the nodes in order and appends what takes their place.
@@ -48,6 +88,7 @@ struct Walk<'g> {
     /// Values of which so far only the twin is made.
     pending: HashSet<ValueId>,
     nodes: Vec<Node>,
+    exactness: Exactness,
 }
 
 impl Walk<'_> {

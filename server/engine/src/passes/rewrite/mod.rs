@@ -18,7 +18,14 @@ use crate::{
 };
 
 /// The most times that one list of rules goes over a graph.
-const MAX_ROUNDS: usize = 32;
+const MAX_ROUNDS: usize = 128;
+
+/// A round ends early once it has made or packed this part of the model's constants, so that what it takes the
+/// place of is freed before more is made: no model is in memory twice.
+const ROUND_PART: usize = 32;
+
+/// Less than this is never worth a round.
+const LEAST_ROUND: usize = 4 << 20;
 
 /// Looks at the root and, where its pattern matches, says on `edit` what takes the root's place. `None`, or an
 /// edit without nodes, leaves the graph as it is.
@@ -94,6 +101,11 @@ impl Edit {
         self.aliases.push((made, instead));
     }
 
+    /// Bytes of the constants that it makes.
+    fn constant_bytes(&self) -> usize {
+        self.values.iter().filter_map(|info| info.fact.constant_tensor()).map(Tensor::bytes).sum()
+    }
+
     const fn is_empty(&self) -> bool {
         self.nodes.is_empty() && self.aliases.is_empty()
     }
@@ -104,8 +116,9 @@ impl Edit {
 /// # Errors
 /// Where a new node can never run on its inputs.
 pub(crate) fn run(graph: &mut Graph, rules: &[Rule]) -> Result<()> {
+    let most = LEAST_ROUND.max(graph.constant_bytes() / ROUND_PART);
     for _ in 0..MAX_ROUNDS {
-        let edits = round(graph, rules);
+        let edits = round(graph, rules, most);
         if edits.is_empty() {
             break;
         }
@@ -115,10 +128,10 @@ pub(crate) fn run(graph: &mut Graph, rules: &[Rule]) -> Result<()> {
     Ok(())
 }
 
-/// One edit at most for each node, none of which sees another's.
-fn round(graph: &Graph, rules: &[Rule]) -> Vec<(usize, Edit)> {
+/// One edit at most for each node, none of which sees another's, until they make or take `most` bytes.
+fn round(graph: &Graph, rules: &[Rule], most: usize) -> Vec<(usize, Edit)> {
     let view = View::new(graph);
-    let mut edits = Vec::new();
+    let (mut edits, mut held) = (Vec::new(), 0);
     let mut next = graph.values.len();
     for (index, root) in graph.nodes.iter().enumerate() {
         let matched = rules.iter().find_map(|rule| {
@@ -127,10 +140,20 @@ fn round(graph: &Graph, rules: &[Rule]) -> Vec<(usize, Edit)> {
         });
         if let Some(edit) = matched {
             next = edit.next;
+            held += edit.constant_bytes() + taken(graph, root);
             edits.push((index, edit));
+        }
+        if held >= most {
+            break;
         }
     }
     edits
+}
+
+/// Bytes of the constants that a node reads.
+fn taken(graph: &Graph, node: &Node) -> usize {
+    let constants = node.inputs.iter().flatten().filter_map(|&id| graph.fact(id).constant_tensor());
+    constants.map(Tensor::bytes).sum()
 }
 
 fn apply(graph: &mut Graph, edits: Vec<(usize, Edit)>) -> Result<()> {

@@ -7,8 +7,9 @@ use girandole_kernels::{
     isa::Isa,
 };
 
-use super::{exactness::Exactness, fits, made, split};
+use super::{fits, made, split};
 use crate::{
+    Exactness,
     error::{OpError, Result},
     graph::{Fact, SymDim, SymShape},
     ops::{
@@ -56,6 +57,7 @@ impl NhwcConv {
         weights: &Tensor,
         bias: Option<&Tensor>,
         takes: Takes,
+        exactness: Exactness,
     ) -> Option<Self> {
         let [out_channels, depth, kernel @ ..] = &weights.shape()[..] else { return None };
         let in_channels = depth.checked_mul(groups)?;
@@ -72,7 +74,7 @@ impl NhwcConv {
             Takes::Channels if *depth == 1 && *out_channels == groups => {
                 Weights::Depthwise(Depthwise::new(groups, &data, bias.as_deref())?)
             }
-            Takes::Channels => match form(window, kernel, &filters) {
+            Takes::Channels => match form(window, kernel, &filters, exactness) {
                 Some(form) => Weights::Winograd(Winograd::new(Isa::current(), form, &filters)?),
                 None => Weights::Mixed(Mixed::new(Isa::current(), &filters)?),
             },
@@ -119,7 +121,7 @@ impl NhwcConv {
 }
 
 /// The form of Winograd's algorithm that pays for a convolution; `None` where none does.
-fn form(window: &WindowSpec, kernel: &[usize], filters: &Filters<'_>) -> Option<Form> {
+fn form(window: &WindowSpec, kernel: &[usize], filters: &Filters<'_>, exactness: Exactness) -> Option<Form> {
     /// With fewer channels transforming takes longer than what is saved.
     const FEWEST: usize = 16;
     /// Weights from which on F(4,3)'s, four times as many, take longer to read than what is saved.
@@ -129,7 +131,7 @@ fn form(window: &WindowSpec, kernel: &[usize], filters: &Filters<'_>) -> Option<
         return None;
     }
     let weights = filters.in_channels.saturating_mul(filters.out_channels);
-    match Exactness::current() {
+    match exactness {
         Exactness::Exact => None,
         Exactness::Close => Some(Form::Two),
         Exactness::Fast => Some(if weights > MOST { Form::Two } else { Form::Four }),

@@ -4,7 +4,6 @@
 mod affine;
 mod conv;
 mod conv_transpose;
-mod exactness;
 mod mean;
 mod order;
 mod pool;

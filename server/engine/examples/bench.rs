@@ -1,12 +1,14 @@
 //! Milliseconds of one run of a model, from a session's bytes to its bytes: the command line and the answer
-//! of `girandole bench --json`, without the rest of the server to build.
+//! of `girandole bench --json`, without the rest of the server to build. With `--callers N` as many sessions of
+//! one model run at once, each on a thread of its own, as instances of a server do.
 //!
 //! `cargo run --release -p girandole-engine --example bench -- bench MODEL --batch 1 --threads 1 --seconds 2`
 
 use std::{
     collections::HashMap,
     path::PathBuf,
-    sync::mpsc,
+    sync::{Barrier, mpsc},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -30,21 +32,47 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         options: LoadOptions::default(),
     })?;
     let threads = options.number("--threads", 1.0) as usize;
-    let mut session = model.session(&SessionOptions { threads, ..SessionOptions::default() })?;
     let rows = options.number("--batch", 1.0) as usize;
     let batch = batch(model.spec(), rows, &options.dims);
     let during = Duration::from_secs_f64(options.number("--seconds", 2.0));
-    let mut times = Vec::new();
-    let begin = Instant::now();
+    let callers = (options.number("--callers", 1.0) as usize).max(1);
+    let sessions =
+        (0..callers).map(|_| model.session(&SessionOptions { threads, ..SessionOptions::default() }));
+    let sessions = sessions.collect::<Result<Vec<_>, Error>>()?;
+    let begin = Barrier::new(callers);
+    let mut times = thread::scope(|scope| {
+        let call = |session| scope.spawn(|| measured(session, &batch, during, &begin));
+        let all: Vec<_> = sessions.into_iter().map(call).collect();
+        all.into_iter().map(|each| each.join().map_err(|_| Error::internal("a caller failed"))?).collect()
+    })
+    .map(|times: Vec<Vec<f64>>| times.concat())?;
+    let items_per_s = (rows * callers * times.len()) as f64 * 1e3 / times.iter().sum::<f64>();
+    times.sort_unstable_by(f64::total_cmp);
+    let at = |share: usize| times[(times.len() - 1) * share / 100];
+    let (p50, p99) = (at(50), at(99));
+    println!(
+        r#"{{"batch": {rows}, "p50_ms": {p50:.4}, "p99_ms": {p99:.4}, "items_per_s": {items_per_s:.1}}}"#
+    );
+    Ok(())
+}
+
+/// The milliseconds of each run of a caller, once all are ready.
+fn measured(
+    mut session: Box<dyn Session>,
+    batch: &Batch,
+    during: Duration,
+    begin: &Barrier,
+) -> Result<Vec<f64>, Error> {
+    let warm = run(session.as_mut(), batch.clone());
+    begin.wait();
+    warm?;
+    let (begin, mut times) = (Instant::now(), Vec::new());
     while times.len() < 8 || begin.elapsed() < during {
         let start = Instant::now();
         run(session.as_mut(), batch.clone())?;
         times.push(start.elapsed().as_secs_f64() * 1e3);
     }
-    times.sort_unstable_by(f64::total_cmp);
-    let at = |share: usize| times[(times.len() - 1) * share / 100];
-    println!("{{\"batch\": {rows}, \"p50_ms\": {:.4}, \"p99_ms\": {:.4}}}", at(50), at(99));
-    Ok(())
+    Ok(times)
 }
 
 /// `bench PATH --key value ...`; keys without a value are left out.

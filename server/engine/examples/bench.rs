@@ -43,9 +43,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut times = thread::scope(|scope| {
         let call = |session| scope.spawn(|| measured(session, &batch, during, &begin));
         let all: Vec<_> = sessions.into_iter().map(call).collect();
-        all.into_iter().map(|each| each.join().map_err(|_| Error::internal("a caller failed"))?).collect()
-    })
-    .map(|times: Vec<Vec<f64>>| times.concat())?;
+        let times = |each: thread::ScopedJoinHandle<'_, Result<Vec<f64>, Error>>| {
+            each.join().map_err(|_| Error::internal("a caller failed"))?
+        };
+        all.into_iter().map(times).collect::<Result<Vec<_>, _>>()
+    })?
+    .concat();
     let items_per_s = (rows * callers * times.len()) as f64 * 1e3 / times.iter().sum::<f64>();
     times.sort_unstable_by(f64::total_cmp);
     let at = |share: usize| times[(times.len() - 1) * share / 100];

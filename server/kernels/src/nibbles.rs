@@ -329,7 +329,7 @@ mod tests {
         let blocks = source.k.div_ceil(source.block);
         let line = column * blocks + depth / source.block;
         let byte = source.codes[line * source.block / 2 + depth % source.block / 2];
-        let code = if depth % 2 == 0 { byte & 15 } else { byte >> 4 };
+        let code = if depth.is_multiple_of(2) { byte & 15 } else { byte >> 4 };
         let zero = source.zeros.map_or(8.0, |zeros| zeros[line]);
         (f64::from(code) - f64::from(zero)) * f64::from(source.scales[line])
     }

@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --release -p girandole-engine --example profile -- MODEL.onnx DATA_SET_FOLDER [THREADS] [SECONDS]
 //! ```
+//! A part that images of a batch go through one by one is profiled with the whole batch at once.
 //! The folder holds `input_N.pb` and, where there are expectations, `output_N.pb`, as ONNX's test data do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -13,6 +14,7 @@ use std::{
 };
 
 use girandole_engine::{
+    graph::Node,
     onnx::{self, tensor_from_proto},
     ops::RunContext,
     plan::Plan,
@@ -71,11 +73,12 @@ fn measured(seconds: f64, mut work: impl FnMut()) -> Vec<Duration> {
 
 /// The time of each operator, and of the steps that take longest.
 fn profile(plan: &Plan, inputs: &[Value], seconds: f64) {
-    let steps: Vec<_> = plan.nodes().collect();
+    let mut steps = Vec::new();
+    gather(plan, &mut steps);
     let mut least = vec![Duration::MAX; steps.len()];
     measured(seconds, || {
         let (mut last, mut step) = (Instant::now(), 0);
-        let ran = plan.observed(inputs.to_vec(), &RunContext::default(), |_| {
+        let ran = plan.observed(inputs.to_vec(), &RunContext::default(), &mut |_| {
             let now = Instant::now();
             least[step] = least[step].min(now - last);
             (last, step) = (now, step + 1);
@@ -83,7 +86,7 @@ fn profile(plan: &Plan, inputs: &[Value], seconds: f64) {
         drop(ran.expect("a run"));
     });
     let mut by_op: BTreeMap<&str, (usize, Duration)> = BTreeMap::new();
-    for (node, time) in steps.iter().zip(&least) {
+    for ((_, node), time) in steps.iter().zip(&least) {
         let entry = by_op.entry(node.op_type).or_default();
         *entry = (entry.0 + 1, entry.1 + *time);
     }
@@ -95,8 +98,19 @@ fn profile(plan: &Plan, inputs: &[Value], seconds: f64) {
     let mut slowest: Vec<_> = steps.iter().zip(&least).collect();
     slowest.sort_by_key(|(_, time)| std::cmp::Reverse(**time));
     for (node, time) in slowest.into_iter().take(25) {
+        let ((plan, node), us) = (node, time.as_secs_f64() * 1e6);
         let shape = node.outputs.iter().flatten().next().and_then(|id| plan.value(*id).fact.shape.clone());
-        println!("{:>10.1} us {} {} {shape:?}", time.as_secs_f64() * 1e6, node.op_type, node.name);
+        println!("{us:>10.1} us {} {} {shape:?}", node.op_type, node.name);
+    }
+}
+
+/// The nodes that run, in order, each with its plan: those of a body in the place of its node.
+fn gather<'a>(plan: &'a Plan, into: &mut Vec<(&'a Plan, &'a Node)>) {
+    for node in plan.nodes() {
+        match node.op.body() {
+            Some(body) => gather(body, into),
+            None => into.push((plan, node)),
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 use crate::{
     error::{OpError, Result},
     graph::{Graph, Node, ValueId, ValueInfo},
-    ops::{Inputs, RunContext},
+    ops::{Inputs, Outputs, RunContext},
     value::{Tensor, Value},
 };
 
@@ -58,10 +58,11 @@ impl Plan {
     /// # Errors
     /// That of the node that failed, with its name.
     pub fn run(&self, inputs: Vec<Value>, run: &RunContext) -> Result<Vec<Value>> {
-        self.observed(inputs, run, |_| ())
+        self.walk(inputs, run, &mut |node, inputs| node.op.eval(inputs, run))
     }
 
-    /// As [`Self::run`], and tells `done` of each node that has run.
+    /// As [`Self::run`], and tells `done` of each node that has run, also of those inside of a node that has a
+    /// [body](crate::ops::Op::body), which runs once over the whole inputs.
     ///
     /// # Errors
     /// As [`Self::run`].
@@ -69,7 +70,25 @@ impl Plan {
         &'a self,
         inputs: Vec<Value>,
         run: &RunContext,
-        mut done: impl FnMut(&'a Node),
+        done: &mut dyn FnMut(&'a Node),
+    ) -> Result<Vec<Value>> {
+        self.walk(inputs, run, &mut |node, inputs| {
+            if let Some(body) = node.op.body() {
+                let inputs = inputs.into_values().into_iter().flatten().collect();
+                return Ok(body.observed(inputs, run, done)?.into());
+            }
+            let made = node.op.eval(inputs, run)?;
+            done(node);
+            Ok(made)
+        })
+    }
+
+    /// Runs every step by `eval`.
+    fn walk<'a>(
+        &'a self,
+        inputs: Vec<Value>,
+        run: &RunContext,
+        eval: &mut dyn FnMut(&'a Node, Inputs) -> Result<Outputs>,
     ) -> Result<Vec<Value>> {
         if inputs.len() != self.inputs.len() {
             return Err(OpError::invalid(format!(
@@ -86,8 +105,9 @@ impl Plan {
         }
         for step in &self.steps {
             run.check()?;
-            step.run(self, &mut slots, run).map_err(|error| error.at(&step.node.name))?;
-            done(&step.node);
+            let inputs = step.inputs.iter().map(|&source| self.take(source, &mut slots)).collect();
+            let made = eval(&step.node, Inputs::new(inputs));
+            made.and_then(|made| step.keep(made, &mut slots)).map_err(|error| error.at(&step.node.name))?;
         }
         self.outputs.iter().map(|&source| self.take(source, &mut slots)).map(required).collect()
     }
@@ -130,9 +150,8 @@ impl Plan {
 }
 
 impl Step {
-    fn run(&self, plan: &Plan, slots: &mut [Option<Value>], run: &RunContext) -> Result<()> {
-        let inputs = self.inputs.iter().map(|&source| plan.take(source, slots)).collect();
-        let made = self.node.op.eval(Inputs::new(inputs), run)?;
+    /// Puts what the node made into its slots.
+    fn keep(&self, made: Outputs, slots: &mut [Option<Value>]) -> Result<()> {
         let mut made = made.into_iter();
         for (i, slot) in self.outputs.iter().enumerate() {
             let value = made.next();

@@ -82,9 +82,14 @@ fn images<'g>(graph: &'g Graph, node: &Node) -> Option<&'g SymDim> {
         && !given.is_empty()
         && constant.iter().all(one_for_all)
         && given.iter().all(for_each);
-    let maps = given.iter().map(|fact| image_bytes(fact)).sum::<Option<usize>>();
+    let maps = all_bytes(given.into_iter());
     let weights = node.op.constant_bytes();
     (fits && (weights <= LIGHT || maps.is_none_or(|maps| weights <= maps))).then_some(images)
+}
+
+/// Bytes of one image in all of these; `None` where they are not known before a run.
+fn all_bytes<'g>(mut facts: impl Iterator<Item = &'g Fact>) -> Option<usize> {
+    facts.try_fold(0usize, |all, fact| Some(all.saturating_add(image_bytes(fact)?)))
 }
 
 /// Bytes of one image; `None` where they are not known before a run.
@@ -95,8 +100,8 @@ fn image_bytes(fact: &Fact) -> Option<usize> {
 
 fn is_worth_it(graph: &Graph, nodes: &[Node]) -> bool {
     let convolutions = nodes.iter().filter(|node| operator::<NhwcConv>(node).is_some()).count();
-    let made = nodes.iter().filter_map(Node::only_output).map(|id| image_bytes(graph.fact(id)));
-    convolutions >= FEWEST && made.sum::<Option<usize>>().is_none_or(|bytes| bytes >= SMALL)
+    let made = all_bytes(nodes.iter().filter_map(Node::only_output).map(|id| graph.fact(id)));
+    convolutions >= FEWEST && made.is_none_or(|bytes| bytes >= SMALL)
 }
 
 /// The values that others than these nodes read.

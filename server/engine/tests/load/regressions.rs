@@ -35,3 +35,10 @@ fn sizes_of_packed_weights_are_checked_before_they_are_multiplied() {
         drop(load(model.node(product).outputs("y").bytes()));
     }
 }
+
+#[test]
+fn maps_of_images_may_come_to_more_bytes_than_can_be_counted() {
+    let sizes = [2, 1 << 61];
+    let model = OnnxBuilder::new().input("a", DataType::Float, &sizes).input("b", DataType::Float, &sizes);
+    drop(load(model.node(node("Add", "a b", "y")).node(node("Mul", "y a", "z")).outputs("z").bytes()));
+}

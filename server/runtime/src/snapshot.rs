@@ -83,26 +83,21 @@ impl Snapshot {
         model.version(number.map_err(|miss| model.missed(miss, selector))?)
     }
 
-    /// The version that a request goes to, and why.
+    /// The version that a request goes to, why, and who gets a copy of it, if anybody does.
     ///
     /// # Errors
     /// As [`Self::find`].
-    pub fn route(&self, request: &InferRequest) -> Result<(&Arc<ServedVersion>, Route)> {
+    pub(crate) fn route(
+        &self,
+        request: &InferRequest,
+    ) -> Result<(&Arc<ServedVersion>, Route, Option<Recipient>)> {
         let model = self.model(&request.model)?;
         let choice = model.routes.choose(request, model.serving());
         let choice = choice.map_err(|miss| model.missed(miss, &request.version))?;
-        Ok((model.version(choice.version)?, choice.route))
-    }
-
-    /// Who gets a copy of a request which `answering` answers, if anybody does.
-    pub(crate) fn shadow(&self, answering: &ServedVersion) -> Option<Recipient> {
-        let model = self.models.get(&answering.model)?;
-        let (version, shadow) = model.routes.shadow(answering.version, model.serving())?;
-        Some(Recipient {
-            version: model.versions.get(&version)?.clone(),
-            tolerance: shadow.tolerance,
-            metrics: model.routes.shadow_metrics.clone()?,
-        })
+        // Who names a version tests it, and is no sample of the traffic.
+        let sample = request.version == VersionSelector::Any;
+        let shadow = sample.then(|| model.shadow(choice.version)).flatten();
+        Ok((model.version(choice.version)?, choice.route, shadow))
     }
 
     fn model(&self, name: &str) -> Result<&ServedModel> {
@@ -119,6 +114,16 @@ impl ServedModel {
     /// A version of [`Self::serving`].
     fn version(&self, number: u64) -> Result<&Arc<ServedVersion>> {
         self.versions.get(&number).ok_or_else(|| self.not_serving())
+    }
+
+    /// Who gets a copy of a request that version `answering` answers, if anybody does.
+    fn shadow(&self, answering: u64) -> Option<Recipient> {
+        let (version, shadow) = self.routes.shadow(answering, self.serving())?;
+        Some(Recipient {
+            version: self.versions.get(&version)?.clone(),
+            tolerance: shadow.tolerance,
+            metrics: self.routes.shadow_metrics.clone()?,
+        })
     }
 
     fn missed(&self, miss: Miss, selector: &VersionSelector) -> Error {

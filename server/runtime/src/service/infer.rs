@@ -5,9 +5,7 @@ use std::{
     time::Instant,
 };
 
-use girandole_core::{
-    Error, InferRequest, InferResponse, NamedTensor, RequestedOutput, Result, Tensor, VersionSelector,
-};
+use girandole_core::{Error, InferRequest, InferResponse, NamedTensor, RequestedOutput, Result, Tensor};
 
 use super::Service;
 use crate::{
@@ -27,9 +25,7 @@ impl Service {
             return Err(Error::unavailable("the server is shutting down"));
         }
         let snapshot = self.0.snapshot.load();
-        let (version, route) = snapshot.route(&request)?;
-        // Who names a version tests it, and is no sample of the traffic.
-        let shadow = (request.version == VersionSelector::Any).then(|| snapshot.shadow(version)).flatten();
+        let (version, route, shadow) = snapshot.route(&request)?;
         let version = version.clone();
         drop(snapshot);
         let refused = |error| {

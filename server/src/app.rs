@@ -6,7 +6,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use girandole_api::{ApiOptions, ConnectionLimits, Ended, Limits, Metrics, security};
 use girandole_engine::Engine;
 use girandole_runtime::{
-    config::Completion,
+    config::{Completion, Devices},
     lifecycle::{self, Runtime, RuntimeHandle, RuntimeOptions},
     metrics as runtime_metrics,
     service::Service,
@@ -162,10 +162,20 @@ fn runtime_options(config: &ServeConfig) -> RuntimeOptions {
         require_digests: config.require_digests,
         load_threads: config.load_threads,
         cores: config.cores,
+        devices: devices(&config.gpus),
         in_flight_bytes: config.max_inflight_bytes,
         trace: TraceOptions { file: config.trace_file.clone(), ..TraceOptions::default() },
         ..RuntimeOptions::default()
     }
+}
+
+/// The devices to serve on; says so in a line.
+fn devices(gpus: &Result<usize, String>) -> Devices {
+    match gpus {
+        Ok(gpus) => tracing::info!(gpus, "GPUs to serve on"),
+        Err(why) => tracing::info!(%why, "serving on the CPU"),
+    }
+    Devices { gpus: *gpus.as_ref().unwrap_or(&0) }
 }
 
 fn limits(config: &ServeConfig) -> Limits {

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
+use girandole_core::{DeviceKind, Placement};
 
 use crate::config::ServeOptions;
 
@@ -49,6 +50,9 @@ pub(crate) struct CheckOptions {
 pub(crate) struct InspectOptions {
     /// A model file, or a folder with model.onnx, or a model of a repository (its newest version)
     pub(crate) model: PathBuf,
+    /// Show what a GPU would run, and which operators would stay on the host; needs no GPU
+    #[arg(long)]
+    pub(crate) gpu: bool,
     /// Print one JSON document
     #[arg(long)]
     pub(crate) json: bool,
@@ -78,21 +82,22 @@ pub(crate) struct BenchOptions {
     /// The size of a free dimension by its name; repeat for more. Other free dimensions are 1
     #[arg(long = "dim", value_name = "NAME=SIZE", value_parser = dimension)]
     pub(crate) dims: Vec<(String, usize)>,
-    /// Where to run
-    #[arg(long, value_enum, default_value = "cpu")]
-    pub(crate) device: BenchDevice,
+    /// Where to run: cpu, or gpu:N for a GPU by its number
+    #[arg(long, default_value = "cpu", value_parser = device)]
+    pub(crate) device: Placement,
+    /// What a GPU keeps and multiplies f32 as: fp32, tf32, fp16 or bf16 [default: fp32]
+    #[arg(long)]
+    pub(crate) precision: Option<String>,
+    /// Runs the inputs of a folder in the form of ONNX's test data (input_0.pb, output_0.pb, ...) once, instead of
+    /// made-up ones, and says how far the outputs are from those there
+    #[arg(long, value_name = "FOLDER", conflicts_with = "batch")]
+    pub(crate) io: Option<PathBuf>,
     /// Seconds to measure each batch size
     #[arg(long, default_value_t = 3.0)]
     pub(crate) seconds: f64,
     /// Print one JSON object a line, one for each batch size
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum BenchDevice {
-    Cpu,
-    Cuda,
 }
 
 #[derive(Debug, Args)]
@@ -113,6 +118,15 @@ pub(crate) struct CertsOptions {
     /// Write over files that are there
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+fn device(text: &str) -> Result<Placement, String> {
+    if text == "cpu" {
+        return Ok(Placement::default());
+    }
+    let number = text.strip_prefix("gpu:").and_then(|number| number.parse().ok());
+    let index = number.ok_or_else(|| format!("'{text}' is neither cpu nor gpu:N, such as gpu:0"))?;
+    Ok(Placement { kind: DeviceKind::Gpu, index })
 }
 
 fn dimension(text: &str) -> Result<(String, usize), String> {
@@ -142,6 +156,13 @@ mod tests {
         assert_eq!(options.model_repository, [PathBuf::from("a"), PathBuf::from("b")]);
         assert_eq!(options.load_model, ["x", "y"]);
         assert_eq!(options.strict_model_config, Some(true));
+    }
+
+    #[test]
+    fn devices_are_the_processor_and_numbered_gpus() {
+        assert_eq!(device("cpu"), Ok(Placement::default()));
+        assert_eq!(device("gpu:2"), Ok(Placement { kind: DeviceKind::Gpu, index: 2 }));
+        assert!(device("gpu").is_err());
     }
 
     #[test]

@@ -43,11 +43,11 @@ fn newest_version(model: &Path) -> Option<u64> {
 ///
 /// # Errors
 /// As [`find`] and as loading.
-pub(crate) fn load(path: &Path) -> Result<Arc<dyn Model>> {
+pub(crate) fn load(path: &Path, options: LoadOptions) -> Result<Arc<dyn Model>> {
     let path = find(path)?;
     let name = path.display().to_string();
     Engine
-        .load(&LoadRequest { name: name.clone(), version: 1, path, options: LoadOptions::default() })
+        .load(&LoadRequest { name: name.clone(), version: 1, path, options })
         .map_err(|error| error.context(name))
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use girandole_core::{LoadOptions, LoadRequest, Model, ModelSpec, Result};
 
-use crate::{loader, plan::Plan};
+use crate::{Target, loader, plan::Plan};
 
 /// What is in a model.
 #[derive(Clone, Debug)]
@@ -15,23 +15,35 @@ pub struct Report {
     pub operators: BTreeMap<&'static str, usize>,
     /// Bytes of its constants.
     pub constant_bytes: usize,
+    /// How often each operator runs on the host although the model is on a GPU; empty on the CPU.
+    pub on_host: BTreeMap<&'static str, usize>,
 }
 
-/// Loads a model's file and reports what is in it.
+/// Loads a model's file, for one kind of device, and reports what is in it. Needs no GPU.
 ///
 /// # Errors
 /// As loading it.
-pub fn inspect(path: &Path) -> Result<Report> {
+pub fn inspect(path: &Path, target: Target) -> Result<Report> {
     let request = LoadRequest {
         name: String::new(),
         version: 0,
         path: path.to_owned(),
         options: LoadOptions::default(),
     };
+    if target == Target::Gpu {
+        let model = loader::load_for_gpus(&request)?;
+        let program = model.program();
+        return Ok(Report { on_host: program.on_host(), ..report(model.spec(), program.plan()) });
+    }
     let model = loader::load(&request)?;
+    Ok(report(model.spec(), model.plan()))
+}
+
+fn report(spec: &ModelSpec, plan: &Plan) -> Report {
     let mut operators = BTreeMap::new();
-    count(model.plan(), &mut operators);
-    Ok(Report { spec: model.spec().clone(), operators, constant_bytes: model.plan().constant_bytes() })
+    count(plan, &mut operators);
+    let (constant_bytes, on_host) = (plan.constant_bytes(), BTreeMap::new());
+    Report { spec: spec.clone(), operators, constant_bytes, on_host }
 }
 
 /// Counts a plan's operators, those of the plans inside of it too.

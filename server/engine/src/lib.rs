@@ -6,6 +6,7 @@
 pub mod device;
 pub mod error;
 mod exactness;
+pub mod gpu;
 pub mod graph;
 pub mod inspect;
 mod kernels;
@@ -17,7 +18,10 @@ pub mod ops;
 mod passes;
 pub mod plan;
 mod session;
+mod tuning;
 pub mod value;
 
 pub use exactness::Exactness;
+pub use gpu::Precision;
 pub use loader::Engine;
+pub use tuning::{Target, Tuning};

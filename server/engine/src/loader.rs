@@ -2,27 +2,73 @@
 
 use std::{fs::File, sync::Arc};
 
-use girandole_core::{Error, LoadRequest, Loader, Model, Result};
+use girandole_core::{
+    DeviceKind, Error, LoadRequest, Loader, MemoryUse, Model, ModelSpec, Result, Session, SessionOptions,
+};
 
-use crate::{Exactness, device, model::OnnxModel, onnx, plan::Plan};
+use crate::{
+    Exactness, Precision, Target, Tuning, device, gpu::GpuModel, graph::Graph, model::OnnxModel, onnx,
+    plan::Plan,
+};
 
-/// Loads ONNX files onto candle.
+/// Loads ONNX files onto candle, and onto GPUs.
 #[derive(Clone, Debug, Default)]
 pub struct Engine;
 
 impl Loader for Engine {
     fn load(&self, request: &LoadRequest) -> Result<Arc<dyn Model>> {
         request.options.placements.iter().try_for_each(|&placement| device::check(placement))?;
-        load(request).map(|model| Arc::new(model) as Arc<dyn Model>)
+        let on = |kind| request.options.placements.iter().any(|placement| placement.kind == kind);
+        match (on(DeviceKind::Cpu), on(DeviceKind::Gpu)) {
+            (_, false) => Ok(Arc::new(load(request)?)),
+            (false, true) => Ok(Arc::new(load_for_gpus(request)?)),
+            (true, true) => Ok(Arc::new(Both { cpu: load(request)?, gpu: load_for_gpus(request)? })),
+        }
     }
 }
 
 /// Reads, checks and plans a model file.
 pub(crate) fn load(request: &LoadRequest) -> Result<OnnxModel> {
+    OnnxModel::new(plan(graph(request, Target::Cpu)?)?)
+}
+
+/// Reads, checks and plans a model file for GPUs.
+pub(crate) fn load_for_gpus(request: &LoadRequest) -> Result<GpuModel> {
+    let precision = Precision::of(&request.options.parameters)?;
+    GpuModel::new(plan(graph(request, Target::Gpu)?)?, precision)
+}
+
+fn graph(request: &LoadRequest, target: Target) -> Result<Graph> {
     let exactness = Exactness::of(&request.options.parameters)?;
     let file = File::open(&request.path)
         .map_err(|error| Error::unavailable(format!("the model's file cannot be read: {}", error.kind())))?;
-    let file = onnx::import_from(file, request.path.parent(), exactness)?;
-    let plan = Plan::new(file.graph).map_err(|error| error.at("model"))?;
-    OnnxModel::new(plan)
+    let tuning = Tuning { exactness, target };
+    Ok(onnx::import_from(file, request.path.parent(), tuning)?.graph)
+}
+
+fn plan(graph: Graph) -> Result<Plan> {
+    Plan::new(graph).map_err(|error| error.at("model"))
+}
+
+/// A model with sessions on both kinds of devices.
+struct Both {
+    cpu: OnnxModel,
+    gpu: GpuModel,
+}
+
+impl Model for Both {
+    fn spec(&self) -> &ModelSpec {
+        self.cpu.spec()
+    }
+
+    fn session(&self, options: &SessionOptions) -> Result<Box<dyn Session>> {
+        match options.placement.kind {
+            DeviceKind::Cpu => self.cpu.session(options),
+            DeviceKind::Gpu => self.gpu.session(options),
+        }
+    }
+
+    fn memory(&self) -> Vec<MemoryUse> {
+        [self.cpu.memory(), self.gpu.memory()].concat()
+    }
 }

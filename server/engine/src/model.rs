@@ -22,10 +22,8 @@ pub(crate) struct OnnxModel {
 
 impl OnnxModel {
     pub(crate) fn new(plan: Plan) -> Result<Self> {
-        let inputs = plan.inputs().map(spec).collect::<Result<Vec<_>>>()?;
-        let outputs = plan.outputs().map(output_specs).collect::<Result<Vec<_>>>()?.concat();
-        let max_batch_size = usize::from(takes_batches(&inputs, &outputs));
-        Ok(Self { plan: Arc::new(plan), spec: ModelSpec { inputs, outputs, max_batch_size } })
+        let spec = spec_of(&plan)?;
+        Ok(Self { plan: Arc::new(plan), spec })
     }
 
     /// The plan.
@@ -47,6 +45,14 @@ impl Model for OnnxModel {
     fn memory(&self) -> Vec<MemoryUse> {
         vec![MemoryUse { placement: Placement::default(), bytes: self.plan.constant_bytes() as u64 }]
     }
+}
+
+/// What a plan takes and gives on the wire.
+pub(crate) fn spec_of(plan: &Plan) -> Result<ModelSpec> {
+    let inputs = plan.inputs().map(spec).collect::<Result<Vec<_>>>()?;
+    let outputs = plan.outputs().map(output_specs).collect::<Result<Vec<_>>>()?.concat();
+    let max_batch_size = usize::from(takes_batches(&inputs, &outputs));
+    Ok(ModelSpec { inputs, outputs, max_batch_size })
 }
 
 /// The wire's outputs of a graph's output: one, or for a sequence of maps its keys and its values.

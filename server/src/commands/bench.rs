@@ -7,15 +7,13 @@ use std::{
 
 use bytes::Bytes;
 use girandole_core::{
-    Batch, BatchInput, DType, Dim, Error, ModelSpec, Session, SessionOptions, Shape, TensorSpec, bytes_tensor,
+    Batch, BatchInput, DType, Dim, Error, LoadOptions, ModelSpec, Session, SessionOptions, Shape, TensorSpec,
+    bytes_tensor,
 };
 use serde_json::json;
 
-use super::{Failure, Outcome};
-use crate::{
-    cli::{BenchDevice, BenchOptions},
-    model_file,
-};
+use super::{Outcome, test_data};
+use crate::{cli::BenchOptions, model_file};
 
 /// Runs before the clock starts.
 const WARMUP_RUNS: usize = 3;
@@ -23,14 +21,17 @@ const WARMUP_RUNS: usize = 3;
 const MIN_RUNS: usize = 5;
 
 pub(crate) fn run(options: &BenchOptions) -> Outcome {
-    if options.device == BenchDevice::Cuda {
-        return Err(Failure::new("this build has no CUDA; use --device cpu"));
-    }
-    let model = model_file::load(&options.model)?;
+    let placement = options.device;
+    let parameters = options.precision.iter().map(|precision| ("precision".to_owned(), precision.clone()));
+    let load = LoadOptions { placements: vec![placement], parameters: parameters.collect() };
+    let model = model_file::load(&options.model, load)?;
     let threads = options.threads.unwrap_or_else(girandole_engine::device::default_threads);
-    let mut session = model.session(&SessionOptions { threads, ..SessionOptions::default() })?;
+    let mut session = model.session(&SessionOptions { placement, threads })?;
+    if let Some(folder) = &options.io {
+        return test_data::check(session.as_mut(), model.spec(), folder, options.json);
+    }
     if !options.json {
-        println!("{:>8} {:>12} {:>12} {:>14}", "batch", "p50 ms", "p99 ms", "items/s");
+        println!("{:>8} {:>12} {:>12} {:>12} {:>14}", "batch", "p50 ms", "p99 ms", "device ms", "items/s");
     }
     for &rows in &options.batch {
         let batch = batch(model.spec(), rows, &options.dims)?;
@@ -43,6 +44,8 @@ pub(crate) fn run(options: &BenchOptions) -> Outcome {
 struct Figures {
     p50: Duration,
     p99: Duration,
+    /// The computation alone, without copies: what the session says of it.
+    device_p50: Duration,
     items_per_s: f64,
 }
 
@@ -50,10 +53,14 @@ impl Figures {
     fn print(&self, rows: usize, as_json: bool) {
         let ms = |duration: Duration| (duration.as_secs_f64() * 1e6).round() / 1e3;
         let (p50, p99, items) = (ms(self.p50), ms(self.p99), self.items_per_s.round());
+        let device = ms(self.device_p50);
         if as_json {
-            println!("{}", json!({"batch": rows, "p50_ms": p50, "p99_ms": p99, "items_per_s": items}));
+            let figures = json!({
+                "batch": rows, "p50_ms": p50, "p99_ms": p99, "device_p50_ms": device, "items_per_s": items,
+            });
+            println!("{figures}");
         } else {
-            println!("{rows:>8} {p50:>12.3} {p99:>12.3} {items:>14}");
+            println!("{rows:>8} {p50:>12.3} {p99:>12.3} {device:>12.3} {items:>14}");
         }
     }
 }
@@ -62,18 +69,21 @@ fn measure(session: &mut dyn Session, batch: &Batch, during: Duration) -> Result
     for _ in 0..WARMUP_RUNS {
         model_file::run(session, batch.clone())?;
     }
-    let mut times = Vec::new();
+    let (mut times, mut computed) = (Vec::new(), Vec::new());
     let begin = Instant::now();
     while times.len() < MIN_RUNS || begin.elapsed() < during {
         let start = Instant::now();
-        model_file::run(session, batch.clone())?;
+        let outputs = model_file::run(session, batch.clone())?;
         times.push(start.elapsed());
+        computed.push(outputs.compute_infer);
     }
     times.sort_unstable();
+    computed.sort_unstable();
     let total: Duration = times.iter().sum();
     Ok(Figures {
         p50: percentile(&times, 50),
         p99: percentile(&times, 99),
+        device_p50: percentile(&computed, 50),
         items_per_s: (times.len() * batch.rows) as f64 / total.as_secs_f64(),
     })
 }

@@ -4,7 +4,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use girandole_engine::Engine;
 use girandole_runtime::{
-    config::Completion,
+    config::{Completion, Devices},
     lifecycle::{CheckOptions as Against, CheckReport, check},
 };
 use indicatif::ProgressBar;
@@ -16,6 +16,7 @@ use crate::cli::CheckOptions;
 pub(crate) fn run(options: &CheckOptions) -> Outcome {
     let against = Against {
         completion: Completion { strict: options.strict_model_config, ..Completion::default() },
+        devices: Devices { gpus: girandole_engine::device::gpus().unwrap_or(0) },
         ..Against::default()
     };
     let reports = {

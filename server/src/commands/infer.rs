@@ -10,8 +10,8 @@ use std::{
 
 use girandole_api::json_file;
 use girandole_core::{
-    Batch, BatchInput, InferRequest, InferResponse, Model, ModelSpec, NamedTensor, Parameters, Result, Route,
-    SessionOptions,
+    Batch, BatchInput, InferRequest, InferResponse, LoadOptions, Model, ModelSpec, NamedTensor, Parameters,
+    Result, Route, SessionOptions,
 };
 
 use super::{Failure, Outcome};
@@ -20,7 +20,7 @@ use crate::{cli::InferOptions, model_file};
 pub(crate) fn run(options: &InferOptions) -> Outcome {
     let body = read(&options.input)?;
     let request = json_file::decode_request(&body)?;
-    let model = model_file::load(&options.model)?;
+    let model = model_file::load(&options.model, LoadOptions::default())?;
     let threads = options.threads.unwrap_or_else(girandole_engine::device::default_threads);
     let response = infer(model.as_ref(), &request, threads)?;
     io::stdout().write_all(&json_file::encode_response(&response)?)?;

@@ -1,9 +1,12 @@
 //! `girandole inspect`: what is in a model.
 
-use std::process::ExitCode;
+use std::{collections::BTreeMap, process::ExitCode};
 
 use girandole_core::TensorSpec;
-use girandole_engine::inspect::{Report, inspect};
+use girandole_engine::{
+    Target,
+    inspect::{Report, inspect},
+};
 use serde_json::{Value, json};
 
 use super::Outcome;
@@ -11,7 +14,8 @@ use crate::{cli::InspectOptions, model_file};
 
 pub(crate) fn run(options: &InspectOptions) -> Outcome {
     let path = model_file::find(&options.model)?;
-    let report = inspect(&path).map_err(|error| error.context(path.display()))?;
+    let target = if options.gpu { Target::Gpu } else { Target::Cpu };
+    let report = inspect(&path, target).map_err(|error| error.context(path.display()))?;
     if options.json {
         println!("{}", as_json(&report));
     } else {
@@ -31,6 +35,7 @@ fn as_json(report: &Report) -> Value {
         "batches": report.spec.batches(),
         "operators": report.operators,
         "constant_bytes": report.constant_bytes,
+        "on_host": report.on_host,
     })
 }
 
@@ -44,5 +49,12 @@ fn print_text(report: &Report) {
     println!("batches   {}", if report.spec.batches() { "yes, along the first dimension" } else { "no" });
     println!("constants {:.2} MiB", report.constant_bytes as f64 / f64::from(1 << 20));
     println!("operators");
-    report.operators.iter().for_each(|(name, count)| println!("  {name:<32} {count}"));
+    let counts = |counts: &BTreeMap<&str, usize>| {
+        counts.iter().for_each(|(name, count)| println!("  {name:<32} {count}"));
+    };
+    counts(&report.operators);
+    if !report.on_host.is_empty() {
+        println!("of these on the host, with copies from and to the GPU");
+        counts(&report.on_host);
+    }
 }

@@ -9,6 +9,7 @@ pub(crate) mod infer;
 pub(crate) mod inspect;
 pub(crate) mod seal;
 pub(crate) mod serve;
+mod test_data;
 
 /// How a command ends: an exit code, or a failure to print.
 pub(crate) type Outcome = Result<ExitCode, Failure>;

@@ -19,6 +19,7 @@ impl ServeOptions {
             strict_model_config: self.strict_model_config.or(below.strict_model_config),
             model_load_thread_count: self.model_load_thread_count.or(below.model_load_thread_count),
             cores: self.cores.or(below.cores),
+            require_gpu: self.require_gpu.or(below.require_gpu),
             http_address: self.http_address.or(below.http_address),
             http_port: self.http_port.or(below.http_port),
             grpc_address: self.grpc_address.or(below.grpc_address),

@@ -64,6 +64,9 @@ pub(crate) struct ServeOptions {
     /// Processor cores that all sessions together keep busy [default: all]
     #[arg(long, env = "GIRANDOLE_CORES", value_name = "COUNT")]
     pub(crate) cores: Option<usize>,
+    /// Refuse to start where no GPU can be used, instead of serving on the CPU [default: false]
+    #[arg(long, env = "GIRANDOLE_REQUIRE_GPU", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) require_gpu: Option<bool>,
 
     /// The REST listener's address [default: 127.0.0.1]
     #[arg(long, env = "GIRANDOLE_HTTP_ADDRESS", value_name = "IP")]

@@ -27,6 +27,8 @@ pub(crate) struct ServeConfig {
     pub(crate) strict_model_config: bool,
     pub(crate) load_threads: usize,
     pub(crate) cores: usize,
+    /// How many there are, or why none can be used.
+    pub(crate) gpus: Result<usize, String>,
     pub(crate) http: SocketAddr,
     pub(crate) grpc: SocketAddr,
     pub(crate) metrics: SocketAddr,
@@ -97,6 +99,8 @@ fn validate(options: ServeOptions) -> Result<ServeConfig, String> {
         let exposed = exposure(listener.ip(), tls.is_some(), insecure);
         mistakes.extend(exposed.err().map(|error| format!("{name}: {error}")));
     }
+    let gpus = girandole_engine::device::gpus();
+    mistakes.extend(missing_gpu(options.require_gpu.unwrap_or(false), &gpus));
     if !mistakes.is_empty() {
         return Err(mistakes.join("\n  "));
     }
@@ -110,6 +114,7 @@ fn validate(options: ServeOptions) -> Result<ServeConfig, String> {
         strict_model_config: options.strict_model_config.unwrap_or(false),
         load_threads: options.model_load_thread_count.unwrap_or(2),
         cores: options.cores.unwrap_or_else(girandole_engine::device::default_threads),
+        gpus,
         http,
         grpc,
         metrics,
@@ -122,6 +127,16 @@ fn validate(options: ServeOptions) -> Result<ServeConfig, String> {
         log_level,
         trace_file: options.trace_file,
     })
+}
+
+/// Why the server must not start without a GPU.
+fn missing_gpu(required: bool, gpus: &Result<usize, String>) -> Option<String> {
+    let why = match gpus {
+        Ok(1..) => return None,
+        Ok(0) => "this machine has none",
+        Err(why) => why,
+    };
+    required.then(|| format!("--require-gpu: no GPU can be used: {why}"))
 }
 
 /// How long a stop may take, and how much of it requests are still taken. Where only a short timeout is

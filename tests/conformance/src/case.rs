@@ -2,18 +2,20 @@
 
 use std::{
     fs,
+    io::Cursor,
     panic::catch_unwind,
     path::{Path, PathBuf},
 };
 
 use bytes::Bytes;
-use girandole_engine::{onnx, ops::RunContext, plan::Plan, value::Value};
+use girandole_engine::{Target, Tuning, onnx, plan::Plan, value::Value};
 use girandole_proto::onnx::ModelProto;
 use prost::Message;
 
 use crate::{
     compare::compare,
     data::{self, Types},
+    place::{Engine, Place},
 };
 
 /// How a case ended when it did not pass.
@@ -53,41 +55,45 @@ impl Failure {
 ///
 /// # Errors
 /// How it failed.
-pub fn run(folder: &Path) -> Result<(), Failure> {
+pub fn run(folder: &Path, place: Place) -> Result<(), Failure> {
     let folder = folder.to_owned();
-    catch_unwind(move || check(&folder)).unwrap_or(Err(Failure::Panic))
+    catch_unwind(move || check(&folder, place)).unwrap_or(Err(Failure::Panic))
 }
 
 /// Runs the network `name` of `folder` on counted numbers, as the package's own runner makes them.
 ///
 /// # Errors
 /// How it failed.
-pub fn run_network(folder: &Path, name: &str) -> Result<(), Failure> {
+pub fn run_network(folder: &Path, name: &str, place: Place) -> Result<(), Failure> {
     let (folder, name) = (folder.to_owned(), name.to_owned());
-    catch_unwind(move || check_network(&folder, &name)).unwrap_or(Err(Failure::Panic))
+    catch_unwind(move || check_network(&folder, &name, place)).unwrap_or(Err(Failure::Panic))
 }
 
-fn check_network(folder: &Path, name: &str) -> Result<(), Failure> {
-    let (_, plan) = load(&folder.join(format!("{name}.onnx")))?;
+fn check_network(folder: &Path, name: &str, place: Place) -> Result<(), Failure> {
+    let (_, plan) = load(&folder.join(format!("{name}.onnx")), place)?;
     let inputs = plan.inputs().map(|input| data::counted(&input.fact)).collect::<Result<Vec<_>, _>>()?;
     let expected = data::tensor_of(&folder.join(format!("{name}_output_0.pb")))?;
-    check_outputs(&plan, inputs, &[expected])
+    check_outputs(&Engine::new(plan, place)?, inputs, &[expected])
 }
 
-fn check(folder: &Path) -> Result<(), Failure> {
-    let (model, plan) = load(&folder.join("model.onnx"))?;
+fn check(folder: &Path, place: Place) -> Result<(), Failure> {
+    let (model, plan) = load(&folder.join("model.onnx"), place)?;
     let sets = data_sets(folder);
     if sets.is_empty() {
         return Err(Failure::Error("the case has no data".into()));
     }
     let types = Types::of(&model);
-    sets.iter().try_for_each(|set| check_set(&plan, &types, set))
+    let engine = Engine::new(plan, place)?;
+    sets.iter().try_for_each(|set| check_set(&engine, &types, set))
 }
 
-fn load(path: &Path) -> Result<(ModelProto, Plan), Failure> {
+fn load(path: &Path, place: Place) -> Result<(ModelProto, Plan), Failure> {
     let bytes = Bytes::from(fs::read(path).map_err(|error| Failure::Error(error.to_string()))?);
     let model = ModelProto::decode(bytes.clone()).map_err(|error| Failure::Error(error.to_string()))?;
-    let file = onnx::import(bytes, path.parent()).map_err(|error| load_failure(error.message()))?;
+    let target = if place == Place::Cpu { Target::Cpu } else { Target::Gpu };
+    let tuning = Tuning { target, ..Tuning::default() };
+    let file = onnx::import_from(Cursor::new(bytes), path.parent(), tuning)
+        .map_err(|error| load_failure(error.message()))?;
     let plan = Plan::new(file.graph).map_err(|error| load_failure(&error.to_string()))?;
     Ok((model, plan))
 }
@@ -100,15 +106,14 @@ pub(crate) fn load_failure(message: &str) -> Failure {
     }
 }
 
-fn check_set(plan: &Plan, types: &Types, set: &Path) -> Result<(), Failure> {
+fn check_set(engine: &Engine, types: &Types, set: &Path) -> Result<(), Failure> {
     let inputs = data::values(set, "input", &types.inputs)?;
     let expected = data::values(set, "output", &types.outputs)?;
-    check_outputs(plan, inputs, &expected)
+    check_outputs(engine, inputs, &expected)
 }
 
-fn check_outputs(plan: &Plan, inputs: Vec<Value>, expected: &[Value]) -> Result<(), Failure> {
-    let outputs =
-        plan.run(inputs, &RunContext::default()).map_err(|error| Failure::Error(error.to_string()))?;
+fn check_outputs(engine: &Engine, inputs: Vec<Value>, expected: &[Value]) -> Result<(), Failure> {
+    let outputs = engine.run(inputs)?;
     if outputs.len() != expected.len() {
         return Err(Failure::Wrong(format!("{} outputs, expected {}", outputs.len(), expected.len())));
     }

@@ -8,6 +8,7 @@ pub mod case;
 pub mod compare;
 mod data;
 pub mod expected;
+pub mod place;
 pub mod suite;
 
 use std::{

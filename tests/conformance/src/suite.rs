@@ -8,6 +8,7 @@ use std::{
 use crate::{
     case::{self, Failure},
     case_names,
+    place::Place,
 };
 
 /// A suite of the package.
@@ -72,10 +73,10 @@ impl Suite {
     ///
     /// # Errors
     /// How it failed.
-    pub fn run(self, nodes: &Path, name: &str) -> Result<(), Failure> {
+    pub fn run(self, nodes: &Path, name: &str, place: Place) -> Result<(), Failure> {
         match self {
-            Self::Light => case::run_network(&self.folder(nodes), name),
-            _ => case::run(&self.folder(nodes).join(name)),
+            Self::Light => case::run_network(&self.folder(nodes), name, place),
+            _ => case::run(&self.folder(nodes).join(name), place),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, fs, path::Path};
 
-use girandole_conformance::{case, case_names};
+use girandole_conformance::{case, case_names, place::Place};
 use girandole_engine::ops::{Domain, functions, table};
 use girandole_proto::onnx::ModelProto;
 use prost::Message;
@@ -16,7 +16,7 @@ fn every_case_passes() {
     let names = case_names(&folder()).unwrap();
     let failures: Vec<_> = names
         .iter()
-        .filter_map(|name| Some(format!("{name}: {:?}", case::run(&folder().join(name)).err()?)))
+        .filter_map(|name| Some(format!("{name}: {:?}", case::run(&folder().join(name), Place::Cpu).err()?)))
         .collect();
     assert!(failures.is_empty(), "{} of {} fail:\n{}", failures.len(), names.len(), failures.join("\n"));
 }

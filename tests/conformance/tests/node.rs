@@ -3,16 +3,18 @@
 
 use std::collections::BTreeMap;
 
-use girandole_conformance::{cases_folder, expected, suite::Suite};
+use girandole_conformance::{cases_folder, expected, place::Place, suite::Suite};
 
-fn ends_as_the_list_says(suite: Suite) {
+fn ends_as_the_list_says(suite: Suite, place: Place) {
     let folder = cases_folder()
         .expect("the onnx package is not installed: run tests/run, or set GIRANDOLE_ONNX_CASES");
     let expected = expected::parse(suite.expected()).unwrap();
     let names = suite.cases(&folder).unwrap();
     std::panic::set_hook(Box::new(|_| {}));
-    let failures: BTreeMap<_, _> =
-        names.iter().filter_map(|name| Some((name.clone(), suite.run(&folder, name).err()?))).collect();
+    let failures: BTreeMap<_, _> = names
+        .iter()
+        .filter_map(|name| Some((name.clone(), suite.run(&folder, name, place).err()?)))
+        .collect();
     let _ = std::panic::take_hook();
 
     let surprising = failures
@@ -30,21 +32,26 @@ fn ends_as_the_list_says(suite: Suite) {
 
 #[test]
 fn every_case_ends_as_the_list_says() {
-    ends_as_the_list_says(Suite::Node);
+    ends_as_the_list_says(Suite::Node, Place::Cpu);
 }
 
 #[test]
 fn the_simple_models_end_as_the_list_says() {
-    ends_as_the_list_says(Suite::Simple);
+    ends_as_the_list_says(Suite::Simple, Place::Cpu);
 }
 
 #[test]
 fn what_pytorch_exported_early_passes() {
-    ends_as_the_list_says(Suite::PytorchOperator);
-    ends_as_the_list_says(Suite::PytorchConverted);
+    ends_as_the_list_says(Suite::PytorchOperator, Place::Cpu);
+    ends_as_the_list_says(Suite::PytorchConverted, Place::Cpu);
 }
 
 #[test]
 fn the_light_networks_pass() {
-    ends_as_the_list_says(Suite::Light);
+    ends_as_the_list_says(Suite::Light, Place::Cpu);
+}
+
+#[test]
+fn what_the_passes_make_for_a_gpu_is_right_on_the_host() {
+    Suite::ALL.into_iter().for_each(|suite| ends_as_the_list_says(suite, Place::GpuPasses));
 }

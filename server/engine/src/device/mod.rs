@@ -1,4 +1,4 @@
-//! The devices that sessions run on. `cfg(feature = "cuda")` is to appear here and nowhere else.
+//! The devices that sessions run on.
 
 mod cpu;
 
@@ -6,20 +6,31 @@ pub use cpu::default_threads;
 pub(crate) use cpu::pool;
 
 use girandole_core::{DeviceKind, Error, ErrorCode, Placement, Result};
+use girandole_cuda::{Fault, device};
 
-/// Whether this build can open sessions at a placement.
+/// Whether sessions can be opened at a placement.
 ///
 /// # Errors
 /// `Unavailable` with what is missing.
 pub fn check(placement: Placement) -> Result<()> {
-    match placement.kind {
-        DeviceKind::Cpu => Ok(()),
-        DeviceKind::Gpu => Err(Error::new(
-            ErrorCode::Unavailable,
-            format!(
-                "GPU {} cannot be used: this build serves on the CPU only; use KIND_CPU",
-                placement.index
-            ),
-        )),
+    if placement.kind == DeviceKind::Cpu {
+        return Ok(());
     }
+    let index = placement.index;
+    let refused = |why: String| {
+        Error::new(ErrorCode::Unavailable, format!("GPU {index} cannot be used: {why}; use KIND_CPU"))
+    };
+    match gpus() {
+        Ok(count) if index < count => Ok(()),
+        Ok(count) => Err(refused(format!("this machine has {count}"))),
+        Err(why) => Err(refused(why)),
+    }
+}
+
+/// How many GPUs sessions can be opened on.
+///
+/// # Errors
+/// What is missing, for people.
+pub fn gpus() -> Result<usize, String> {
+    device::count().map_err(|fault: Fault| fault.to_string())
 }

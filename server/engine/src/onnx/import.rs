@@ -22,7 +22,7 @@ use super::{
     tensor_from_proto, types,
 };
 use crate::{
-    Exactness,
+    Target, Tuning,
     error::{OpError, Result},
     graph::{Fact, Graph, Node, ValueId, ValueInfo},
     ops::{
@@ -57,7 +57,7 @@ pub(super) struct Context<'a> {
     pub(super) folding: Folding,
     /// Of the model's own graph.
     pub(super) weights: Weights,
-    pub(super) exactness: Exactness,
+    pub(super) tuning: Tuning,
 }
 
 /// Imports one graph.
@@ -120,7 +120,7 @@ impl<'a> Importer<'a> {
         // The passes need memory, and nothing of the file any more.
         drop(proto);
         let mut graph = self.state.into_inner().graph;
-        passes::run(&mut graph, passes::Place::Model, &self.context.folding, self.context.exactness)?;
+        passes::run(&mut graph, passes::Place::Model, &self.context.folding, self.context.tuning)?;
         Ok(graph)
     }
 
@@ -146,7 +146,9 @@ impl<'a> Importer<'a> {
         inner.import(proto)?;
         let mut state = inner.state.into_inner();
         let formal_inputs = state.graph.inputs.len() - state.captured.len();
-        passes::run(&mut state.graph, passes::Place::Node, &self.context.folding, self.context.exactness)?;
+        // A node with a graph inside runs on the host, wherever the model does.
+        let tuning = Tuning { target: Target::Cpu, ..self.context.tuning };
+        passes::run(&mut state.graph, passes::Place::Node, &self.context.folding, tuning)?;
         let outputs = state.graph.outputs.iter().map(|&id| state.graph.fact(id).clone()).collect();
         let plan = Arc::new(Plan::new(state.graph)?);
         let captures = state.captured.into_iter().map(|name| formal + captures.place(name)).collect();

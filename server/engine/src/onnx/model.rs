@@ -12,7 +12,7 @@ use super::{
     lean::{self, Source, Weights},
 };
 use crate::{
-    Exactness,
+    Tuning,
     error::{OpError, Result},
     graph::Graph,
     ops::Domain,
@@ -38,7 +38,7 @@ pub struct ModelFile {
 /// # Errors
 /// `InvalidArgument` that names the node and what is wrong or missing.
 pub fn import(bytes: Bytes, folder: Option<&Path>) -> Result<ModelFile, Error> {
-    import_from(Cursor::new(bytes), folder, Exactness::default())
+    import_from(Cursor::new(bytes), folder, Tuning::default())
 }
 
 /// Imports a model file without reading it into memory first. `folder` is as for [`import`].
@@ -48,18 +48,13 @@ pub fn import(bytes: Bytes, folder: Option<&Path>) -> Result<ModelFile, Error> {
 pub fn import_from(
     file: impl Source + 'static,
     folder: Option<&Path>,
-    exactness: Exactness,
+    tuning: Tuning,
 ) -> Result<ModelFile, Error> {
     let (model, weights) = lean::read(Box::new(file))?;
-    read(model, weights, folder, exactness).map_err(|error| error.at("model"))
+    read(model, weights, folder, tuning).map_err(|error| error.at("model"))
 }
 
-fn read(
-    mut model: ModelProto,
-    weights: Weights,
-    folder: Option<&Path>,
-    exactness: Exactness,
-) -> Result<ModelFile> {
+fn read(mut model: ModelProto, weights: Weights, folder: Option<&Path>, tuning: Tuning) -> Result<ModelFile> {
     let opsets = model_opsets(&model)?;
     let graph = model.graph.take().ok_or_else(|| OpError::invalid("the file has no graph"))?;
     if graph.node.is_empty() && graph.output.is_empty() {
@@ -71,7 +66,7 @@ fn read(
     check_size(&graph)?;
     let functions = Functions::new(&model.functions, &opsets)?;
     let folding = Folding::default();
-    let context = Context { functions, folder, folding, weights, exactness };
+    let context = Context { functions, folder, folding, weights, tuning };
     let frame = Frame::of_model(&opsets);
     Ok(ModelFile {
         graph: Importer::new(&context, &frame).graph(graph)?,

@@ -6,13 +6,15 @@ use std::{
     path::{Component, Path},
 };
 
-use girandole_core::{DType, Shape};
+use bytes::Bytes;
+use girandole_core::{DType, Error, Shape};
 use girandole_proto::onnx::{TensorProto, tensor_proto::DataLocation};
 use half::{bf16, f16};
+use prost::Message;
 
 use crate::{
     error::{OpError, Result},
-    value::{ElemType, Mini, Tensor, checked_len, from_reader},
+    value::{ElemType, Mini, Tensor, checked_len, from_reader, to_wire},
 };
 
 /// The tensor in a file's message. `folder` is where external data may lie; `None` allows none.
@@ -23,6 +25,16 @@ pub fn tensor_from_proto(proto: &TensorProto, folder: Option<&Path>) -> Result<T
     let raw = &proto.raw_data;
     let raw = (!raw.is_empty()).then(|| Raw { bytes: raw.len() as u64, from: Box::new(&raw[..]) });
     tensor(proto, folder, raw)
+}
+
+/// The tensor in the bytes of a file that holds one, such as those of ONNX's test data, as the wire has it.
+///
+/// # Errors
+/// `InvalidArgument` where it is none.
+pub fn tensor_from_bytes(bytes: Bytes) -> Result<girandole_core::Tensor, Error> {
+    let proto = TensorProto::decode(bytes)
+        .map_err(|error| Error::invalid(format!("the file is no ONNX tensor: {error}")))?;
+    tensor_from_proto(&proto, None).and_then(|tensor| to_wire(&tensor)).map_err(|error| error.at("tensor"))
 }
 
 /// As [`tensor_from_proto`], of a message whose raw bytes were left in the file.

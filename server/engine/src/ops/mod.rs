@@ -27,6 +27,7 @@ use girandole_kernels::math::Function;
 use crate::{error::Result, graph::Fact, onnx::NodeDef, plan::Plan};
 
 use function::FunctionDef;
+pub use tensor::Walk;
 
 /// An operator with its attributes, ready to run.
 pub trait Op: Any + Debug + Send + Sync {
@@ -48,6 +49,13 @@ pub trait Op: Any + Debug + Send + Sync {
     /// The function that it is of each f32 of its only input, where it does no more than that and a kernel
     /// may do it beside other work.
     fn function(&self) -> Option<Function> {
+        None
+    }
+
+    /// Where its outputs' elements lie in its first input, of this shape, where it does no more than move them: a
+    /// walk for each output over elements in order. `inputs` are the others.
+    fn movement(&self, shape: &[usize], inputs: &Inputs) -> Option<Result<Vec<Walk>>> {
+        let _ = (shape, inputs);
         None
     }
 

@@ -6,6 +6,8 @@
 //! 3. [`fuse`]: patterns of several nodes become one fused operator, by rules of [`rewrite`].
 //! 4. [`layout`]: images get channels innermost; then what follows a convolution becomes part of it.
 //! 5. [`by_image`]: where maps are larger than weights, a batch's images go through one by one.
+//!
+//! For a GPU, stages 3 to 5 are one: fused operators whose weights stay as the file has them.
 
 mod by_image;
 mod dead;
@@ -15,7 +17,7 @@ mod infer;
 mod layout;
 pub(crate) mod rewrite;
 
-use crate::{Exactness, error::Result, graph::Graph};
+use crate::{Target, Tuning, error::Result, graph::Graph};
 
 pub(crate) use fold::Folding;
 
@@ -32,11 +34,16 @@ pub(crate) enum Place {
 ///
 /// # Errors
 /// `Invalid` naming the node of a model that can never run.
-pub(crate) fn run(graph: &mut Graph, place: Place, folding: &Folding, exactness: Exactness) -> Result<()> {
+pub(crate) fn run(graph: &mut Graph, place: Place, folding: &Folding, tuning: Tuning) -> Result<()> {
     infer::run(graph, place, folding)?;
     dead::run(graph);
+    if tuning.target == Target::Gpu {
+        fuse::run_for_gpu(graph)?;
+        dead::run(graph);
+        return Ok(());
+    }
     fuse::run(graph)?;
-    layout::run(graph, exactness)?;
+    layout::run(graph, tuning.exactness)?;
     fuse::run_images(graph)?;
     dead::run(graph);
     by_image::run(graph)

@@ -3,12 +3,17 @@
 //! Immutable and shared by every session. Invariants: a slot is filled before a step reads it, and the last
 //! step that reads it takes the value out, so that its storage is free as early as possible.
 
+use smallvec::SmallVec;
+
 use crate::{
     error::{OpError, Result},
     graph::{Graph, Node, ValueId, ValueInfo},
-    ops::{Inputs, Outputs, RunContext},
+    ops::{Inputs, Op, Outputs, RunContext},
     value::{Tensor, Value},
 };
+
+/// What runs a step: told its number, its node and its inputs, it gives its outputs.
+type Eval<'e, 'a, V> = dyn FnMut(usize, &'a Node, Vec<Option<V>>) -> Result<SmallVec<[V; 2]>> + 'e;
 
 /// Where a step takes a value from.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +63,7 @@ impl Plan {
     /// # Errors
     /// That of the node that failed, with its name.
     pub fn run(&self, inputs: Vec<Value>, run: &RunContext) -> Result<Vec<Value>> {
-        self.walk(inputs, run, &mut |node, inputs| node.op.eval(inputs, run))
+        self.walk(inputs, run, &mut |_, node, inputs| node.op.eval(Inputs::new(inputs), run))
     }
 
     /// As [`Self::run`], and tells `done` of each node that has run, also of those inside of a node that has a
@@ -72,24 +77,34 @@ impl Plan {
         run: &RunContext,
         done: &mut dyn FnMut(&'a Node),
     ) -> Result<Vec<Value>> {
-        self.walk(inputs, run, &mut |node, inputs| {
+        self.walk(inputs, run, &mut |_, node, inputs| {
             if let Some(body) = node.op.body() {
-                let inputs = inputs.into_values().into_iter().flatten().collect();
-                return Ok(body.observed(inputs, run, done)?.into());
+                return Ok(body.observed(inputs.into_iter().flatten().collect(), run, done)?.into());
             }
-            let made = node.op.eval(inputs, run)?;
+            let made = node.op.eval(Inputs::new(inputs), run)?;
             done(node);
             Ok(made)
         })
     }
 
-    /// Runs every step by `eval`.
+    /// Runs every step by `eval`, which is told the step's number, its node and its inputs.
     fn walk<'a>(
         &'a self,
         inputs: Vec<Value>,
         run: &RunContext,
-        eval: &mut dyn FnMut(&'a Node, Inputs) -> Result<Outputs>,
+        eval: &mut dyn FnMut(usize, &'a Node, Vec<Option<Value>>) -> Result<Outputs>,
     ) -> Result<Vec<Value>> {
+        self.walk_over(inputs, run, &|i| self.constants.get(i).cloned(), eval)
+    }
+
+    /// As [`Self::walk`], over values of any kind, of which `constant` gives the constants by their numbers.
+    pub(crate) fn walk_over<'a, V: Clone>(
+        &'a self,
+        inputs: Vec<V>,
+        run: &RunContext,
+        constant: &dyn Fn(usize) -> Option<V>,
+        eval: &mut Eval<'_, 'a, V>,
+    ) -> Result<Vec<V>> {
         if inputs.len() != self.inputs.len() {
             return Err(OpError::invalid(format!(
                 "expected {} inputs, got {}",
@@ -97,19 +112,19 @@ impl Plan {
                 inputs.len()
             )));
         }
-        let mut slots: Vec<Option<Value>> = vec![None; self.slots];
+        let mut slots: Vec<Option<V>> = vec![None; self.slots];
         for (value, slot) in inputs.into_iter().zip(&self.inputs) {
             if let Some(slot) = slot {
                 slots[*slot] = Some(value);
             }
         }
-        for step in &self.steps {
+        for (number, step) in self.steps.iter().enumerate() {
             run.check()?;
-            let inputs = step.inputs.iter().map(|&source| self.take(source, &mut slots)).collect();
-            let made = eval(&step.node, Inputs::new(inputs));
+            let inputs = step.inputs.iter().map(|&source| take(source, &mut slots, constant)).collect();
+            let made = eval(number, &step.node, inputs);
             made.and_then(|made| step.keep(made, &mut slots)).map_err(|error| error.at(&step.node.name))?;
         }
-        self.outputs.iter().map(|&source| self.take(source, &mut slots)).map(required).collect()
+        self.outputs.iter().map(|&source| take(source, &mut slots, constant)).map(required).collect()
     }
 
     /// The nodes that run, in order.
@@ -139,19 +154,33 @@ impl Plan {
         constants.chain(held).sum()
     }
 
-    fn take(&self, source: Source, slots: &mut [Option<Value>]) -> Option<Value> {
-        match source {
-            Source::Constant(i) => self.constants.get(i).cloned(),
-            Source::Slot(i) => slots.get(i).cloned().flatten(),
-            Source::LastUse(i) => slots.get_mut(i).and_then(Option::take),
-            Source::Absent => None,
-        }
+    /// The operator of step `number`.
+    pub(crate) fn operator(&self, number: usize) -> Option<&dyn Op> {
+        self.steps.get(number).map(|step| &*step.node.op)
+    }
+
+    /// The constants, by number.
+    pub(crate) fn constants(&self) -> &[Value] {
+        &self.constants
+    }
+}
+
+fn take<V: Clone>(
+    source: Source,
+    slots: &mut [Option<V>],
+    constant: &dyn Fn(usize) -> Option<V>,
+) -> Option<V> {
+    match source {
+        Source::Constant(i) => constant(i),
+        Source::Slot(i) => slots.get(i).cloned().flatten(),
+        Source::LastUse(i) => slots.get_mut(i).and_then(Option::take),
+        Source::Absent => None,
     }
 }
 
 impl Step {
     /// Puts what the node made into its slots.
-    fn keep(&self, made: Outputs, slots: &mut [Option<Value>]) -> Result<()> {
+    fn keep<V>(&self, made: SmallVec<[V; 2]>, slots: &mut [Option<V>]) -> Result<()> {
         let mut made = made.into_iter();
         for (i, slot) in self.outputs.iter().enumerate() {
             let value = made.next();
@@ -165,7 +194,7 @@ impl Step {
     }
 }
 
-fn required(value: Option<Value>) -> Result<Value> {
+fn required<V>(value: Option<V>) -> Result<V> {
     value.ok_or_else(|| OpError::invalid("an output of the graph was never made"))
 }
 

@@ -24,7 +24,7 @@ impl Op for Rotary {
 
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
         let (x, cos, sin) = (inputs.tensor(0)?, inputs.tensor(1)?, inputs.tensor(2)?);
-        let place = self.heads.place(x)?;
+        let place = self.heads.place(x.shape())?;
         let sizes = sizes(place.sizes(), cos, sin)?;
         checked_len::<f32>(&sizes)?;
         let (x, cos_data, sin_data) = (x.view::<f32>()?, cos.view::<f32>()?, sin.view::<f32>()?);

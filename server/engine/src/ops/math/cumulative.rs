@@ -19,12 +19,13 @@ use crate::{
 
 pub(crate) const OPS: &[OpDef] = &[OpDef::onnx("CumSum", 11, parse)];
 
+/// `CumSum`.
 #[derive(Debug)]
-struct CumSum {
+pub(crate) struct CumSum {
     /// Whether an element is left out of its own sum.
-    exclusive: bool,
+    pub(crate) exclusive: bool,
     /// Whether sums run from the end.
-    reverse: bool,
+    pub(crate) reverse: bool,
 }
 
 fn parse(node: &NodeDef<'_>) -> Result<Box<dyn Op>> {

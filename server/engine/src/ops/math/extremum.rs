@@ -19,13 +19,14 @@ use crate::{
 pub(crate) const OPS: &[OpDef] =
     &[OpDef::onnx("ArgMax", 1, |n| parse(n, true)), OpDef::onnx("ArgMin", 1, |n| parse(n, false))];
 
+/// `ArgMax` and `ArgMin`.
 #[derive(Debug)]
-struct Extremum {
-    axis: i64,
-    keep: bool,
+pub(crate) struct Extremum {
+    pub(crate) axis: i64,
+    pub(crate) keep: bool,
     /// Whether the last of equal elements is meant instead of the first. Since opset 12.
-    last: bool,
-    greatest: bool,
+    pub(crate) last: bool,
+    pub(crate) greatest: bool,
 }
 
 fn parse(node: &NodeDef<'_>, greatest: bool) -> Result<Box<dyn Op>> {

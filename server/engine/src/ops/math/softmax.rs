@@ -26,8 +26,9 @@ pub(crate) const OPS: &[OpDef] = &[
     OpDef::onnx("Hardmax", 1, |n| parse(n, Kind::Hardmax)),
 ];
 
-#[derive(Clone, Copy, Debug)]
-enum Kind {
+/// What becomes of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
     Softmax,
     LogSoftmax,
     Hardmax,
@@ -36,7 +37,7 @@ enum Kind {
 /// `Softmax` and its like.
 #[derive(Debug)]
 pub(crate) struct Softmax {
-    kind: Kind,
+    pub(crate) kind: Kind,
     axis: i64,
     /// Whether the dimensions after the axis belong to it.
     flatten: bool,
@@ -69,7 +70,7 @@ impl Softmax {
     }
 
     /// Elements along the axis, and between neighbours on it.
-    fn extent(&self, shape: &[usize]) -> Result<(usize, usize)> {
+    pub(crate) fn extent(&self, shape: &[usize]) -> Result<(usize, usize)> {
         if self.flatten {
             // The axis may lie just past the end, where a row is one element.
             let axis = index(self.axis, shape.len() + usize::from(self.axis >= 0))?;

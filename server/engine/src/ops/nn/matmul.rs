@@ -34,16 +34,16 @@ type Dims = SmallVec<[usize; 6]>;
 
 /// The sizes of a batched product.
 #[derive(Debug)]
-pub(super) struct Sizes {
-    pub(super) batch: Dims,
-    pub(super) m: usize,
-    pub(super) k: usize,
-    pub(super) n: usize,
+pub(crate) struct Sizes {
+    pub(crate) batch: Dims,
+    pub(crate) m: usize,
+    pub(crate) k: usize,
+    pub(crate) n: usize,
     /// The shape of the result, without the axes that vectors lack.
-    pub(super) shape: Dims,
+    pub(crate) shape: Dims,
     /// The operands' shapes as matrices.
-    pub(super) left: Dims,
-    pub(super) right: Dims,
+    pub(crate) left: Dims,
+    pub(crate) right: Dims,
 }
 
 impl Sizes {
@@ -51,7 +51,7 @@ impl Sizes {
     ///
     /// # Errors
     /// `Invalid` where they do not fit.
-    pub(super) fn new(a: &[usize], b: &[usize]) -> Result<Self> {
+    pub(crate) fn new(a: &[usize], b: &[usize]) -> Result<Self> {
         let misfit = || OpError::invalid(format!("cannot multiply {a:?} by {b:?}"));
         let left: Dims = if a.len() == 1 { Dims::from_slice(&[1, a[0]]) } else { a.into() };
         let right: Dims = if b.len() == 1 { Dims::from_slice(&[b[0], 1]) } else { b.into() };

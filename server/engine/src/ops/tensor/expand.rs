@@ -25,6 +25,11 @@ impl Op for Expand {
         one_fact(inputs.elem(0), shape.map(|(input, target)| broadcast_dims(input, &target)))
     }
 
+    fn movement(&self, shape: &[usize], inputs: &Inputs) -> Option<Result<Vec<Walk>>> {
+        let target = inputs.tensor(1).and_then(Tensor::to_ints).and_then(|ints| sizes(&ints));
+        Some(target.and_then(|target| Ok(vec![walk(shape, &target)?])))
+    }
+
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
         let target = sizes(&inputs.tensor(1)?.to_ints()?)?;
         one(expanded(inputs.tensor(0)?, &target)?)
@@ -33,14 +38,20 @@ impl Op for Expand {
 
 /// `tensor` broadcast with a tensor of shape `target`.
 pub(super) fn expanded(tensor: &Tensor, target: &[usize]) -> Result<Tensor> {
-    let shape = broadcast(tensor.shape(), target)?;
-    if shape == tensor.shape()[..] {
+    let walk = walk(tensor.shape(), target)?;
+    if walk.shape == tensor.shape()[..] {
         return Ok(tensor.clone());
     }
-    let own = tensor.shape().iter().zip(strides(tensor.shape()));
+    strided(tensor, walk)
+}
+
+/// The elements of a tensor of these dimensions broadcast with one of shape `target`.
+fn walk(dims: &[usize], target: &[usize]) -> Result<Walk> {
+    let shape = broadcast(dims, target)?;
+    let own = dims.iter().zip(strides(dims));
     let own = own.map(|(&dim, stride)| if dim == 1 { 0 } else { stride.cast_signed() });
-    let added = vec![0; shape.len() - tensor.rank()];
-    strided(tensor, Walk { strides: added.into_iter().chain(own).collect(), shape, start: 0 })
+    let added = vec![0; shape.len() - dims.len()];
+    Ok(Walk { strides: added.into_iter().chain(own).collect(), shape, start: 0 })
 }
 
 fn broadcast_dims(a: &SymShape, b: &SymShape) -> SymShape {

@@ -17,9 +17,10 @@ pub(super) const OPS: &[OpDef] = &[
     OpDef::onnx("GatherND", 11, |node| boxed(GatherNd { batch_dims: size(node.int_or("batch_dims", 0)?)? })),
 ];
 
+/// `GatherElements`.
 #[derive(Debug)]
-struct GatherElements {
-    axis: i64,
+pub(crate) struct GatherElements {
+    pub(crate) axis: i64,
 }
 
 impl Op for GatherElements {

@@ -5,7 +5,7 @@ use smallvec::smallvec;
 use crate::{
     error::Result,
     graph::Fact,
-    ops::{Facts, Inputs, Op, OpDef, Outputs, RunContext, boxed},
+    ops::{Facts, Inputs, Op, OpDef, Outputs, RunContext, Walk, boxed},
 };
 
 pub(super) const OPS: &[OpDef] = &[OpDef::onnx("Identity", 1, |_| boxed(Identity))];
@@ -17,6 +17,10 @@ pub(crate) struct Identity;
 impl Op for Identity {
     fn infer(&self, inputs: &Facts<'_>, _outputs: usize) -> Result<Vec<Fact>> {
         Ok(vec![inputs.get(0).cloned().unwrap_or_default()])
+    }
+
+    fn movement(&self, shape: &[usize], _inputs: &Inputs) -> Option<Result<Vec<Walk>>> {
+        Some(Ok(vec![Walk::whole(shape)]))
     }
 
     fn eval(&self, mut inputs: Inputs, _run: &RunContext) -> Result<Outputs> {

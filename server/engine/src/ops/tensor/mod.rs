@@ -7,7 +7,7 @@ mod crop_pad;
 mod depth_space;
 pub(crate) mod expand;
 pub(crate) mod gather;
-mod gather_elements;
+pub(crate) mod gather_elements;
 pub(crate) mod identity;
 mod kernels;
 mod nms;
@@ -20,7 +20,7 @@ pub(crate) mod reshape;
 pub(crate) mod resize;
 mod reverse_sequence;
 mod scatter;
-mod shape;
+pub(crate) mod shape;
 pub(crate) mod shapes;
 pub(crate) mod slice;
 pub(crate) mod split;
@@ -30,6 +30,8 @@ mod top_k;
 pub(crate) mod transpose;
 mod trilu;
 mod unique;
+
+pub use kernels::Walk;
 
 use super::OpDef;
 

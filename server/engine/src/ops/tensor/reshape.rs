@@ -9,7 +9,7 @@ use crate::{
     error::{OpError, Result},
     graph::{Fact, SymDim, SymShape},
     onnx::NodeDef,
-    ops::{Facts, Inputs, Op, OpDef, Outputs, RunContext, boxed, one},
+    ops::{Facts, Inputs, Op, OpDef, Outputs, RunContext, Walk, boxed, one},
 };
 
 use super::{
@@ -99,6 +99,11 @@ impl Op for Reshape {
         Ok(vec![Fact { dims, ..Fact::tensor(inputs.elem(0), shape) }])
     }
 
+    fn movement(&self, shape: &[usize], inputs: &Inputs) -> Option<Result<Vec<Walk>>> {
+        let target = self.shape.required(inputs, "shape").and_then(|target| self.resolve(shape, &target));
+        Some(target.map(|target| vec![Walk::whole(&target)]))
+    }
+
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
         let input = inputs.tensor(0)?;
         let target = self.shape.required(&inputs, "shape")?;
@@ -171,13 +176,24 @@ impl Op for Flatten {
         one_fact(inputs.elem(0), Some(vec![side(outer), side(inner)]))
     }
 
+    fn movement(&self, shape: &[usize], _inputs: &Inputs) -> Option<Result<Vec<Walk>>> {
+        Some(self.sides(shape).map(|sides| vec![Walk::whole(&sides)]))
+    }
+
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
         let input = inputs.tensor(0)?;
-        let (outer, inner) = input.shape().split_at(self.split(input.rank())?);
+        one(input.reshape(self.sides(input.shape())?.to_vec())?)
+    }
+}
+
+impl Flatten {
+    /// The two dimensions of the result.
+    fn sides(&self, shape: &[usize]) -> Result<[usize; 2]> {
+        let (outer, inner) = shape.split_at(self.split(shape.len())?);
         let side = |dims: &[usize]| {
             Shape::new(dims).elements().ok_or_else(|| OpError::invalid("the shape is too large"))
         };
-        one(input.reshape(vec![side(outer)?, side(inner)?])?)
+        Ok([side(outer)?, side(inner)?])
     }
 }
 

@@ -13,15 +13,25 @@ use super::shapes::describes;
 pub(super) const OPS: &[OpDef] =
     &[OpDef::onnx("Shape", 1, |node| boxed(Shape::parse(node)?)), OpDef::onnx("Size", 1, |_| boxed(Size))];
 
+/// `Shape`.
 #[derive(Debug)]
-struct Shape {
-    start: i64,
-    end: i64,
+pub(crate) struct Shape {
+    pub(crate) start: i64,
+    pub(crate) end: i64,
 }
 
 impl Shape {
     fn parse(node: &NodeDef<'_>) -> Result<Self> {
         Ok(Self { start: node.int_or("start", 0)?, end: node.int_or("end", i64::MAX)? })
+    }
+
+    /// The dimensions asked for, as the tensor that they make up.
+    ///
+    /// # Errors
+    /// `Invalid` for a dimension that no integer of ONNX holds.
+    pub(crate) fn dims(&self, shape: &[usize]) -> Result<Tensor> {
+        let dims = self.part(shape).iter().map(|&dim| int(dim)).collect::<Result<Vec<_>>>()?;
+        Tensor::from_vec(vec![dims.len()], dims)
     }
 
     /// The dimensions asked for, of those of a tensor.
@@ -44,14 +54,13 @@ impl Op for Shape {
     }
 
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
-        let dims = self.part(inputs.tensor(0)?.shape());
-        let dims = dims.iter().map(|&dim| int(dim)).collect::<Result<Vec<_>>>()?;
-        one(Tensor::from_vec(vec![dims.len()], dims)?)
+        one(self.dims(inputs.tensor(0)?.shape())?)
     }
 }
 
+/// `Size`.
 #[derive(Debug)]
-struct Size;
+pub(crate) struct Size;
 
 impl Op for Size {
     fn infer(&self, inputs: &Facts<'_>, _outputs: usize) -> Result<Vec<Fact>> {

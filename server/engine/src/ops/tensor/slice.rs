@@ -181,19 +181,30 @@ impl Op for Slice {
         one_fact(elem, Some(Self::dims(&bounds, shape)?))
     }
 
+    fn movement(&self, shape: &[usize], inputs: &Inputs) -> Option<Result<Vec<Walk>>> {
+        Some(self.cuts(shape, inputs).map(|cuts| vec![walk(shape, &cuts)]))
+    }
+
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
-        let bounds = Bounds {
-            starts: self.starts.required(&inputs, "starts")?,
-            ends: self.ends.required(&inputs, "ends")?,
-            axes: self.axes.get(&inputs)?,
-            steps: self.steps.get(&inputs)?,
-        };
         let input = inputs.tensor(0)?;
-        let mut cuts: Vec<Cut> = input.shape().iter().map(|&size| Cut::whole(size)).collect();
-        for (axis, start, end, step) in bounds.cuts(input.rank())? {
-            cuts[axis] = Cut::new(input.shape()[axis], start, end, step)?;
+        one(cut(input, &self.cuts(input.shape(), &inputs)?)?)
+    }
+}
+
+impl Slice {
+    /// The part of each dimension.
+    fn cuts(&self, shape: &[usize], inputs: &Inputs) -> Result<Vec<Cut>> {
+        let bounds = Bounds {
+            starts: self.starts.required(inputs, "starts")?,
+            ends: self.ends.required(inputs, "ends")?,
+            axes: self.axes.get(inputs)?,
+            steps: self.steps.get(inputs)?,
+        };
+        let mut cuts: Vec<Cut> = shape.iter().map(|&size| Cut::whole(size)).collect();
+        for (axis, start, end, step) in bounds.cuts(shape.len())? {
+            cuts[axis] = Cut::new(shape[axis], start, end, step)?;
         }
-        one(cut(input, &cuts)?)
+        Ok(cuts)
     }
 }
 
@@ -212,21 +223,24 @@ fn cut(input: &Tensor, cuts: &[Cut]) -> Result<Tensor> {
     if whole {
         return Ok(input.clone());
     }
+    strided(input, walk(input.shape(), cuts))
+}
+
+fn walk(dims: &[usize], cuts: &[Cut]) -> Walk {
     let shape: Vec<usize> = cuts.iter().map(|cut| cut.len).collect();
     if shape.contains(&0) {
-        return strided(input, Walk { strides: vec![0; shape.len()], shape, start: 0 });
+        return Walk { strides: vec![0; shape.len()], shape, start: 0 };
     }
-    let along = strides(input.shape());
+    let along = strides(dims);
     // A step beyond the dimension takes one index only; its stride is never used.
     let stride = |(cut, &stride): (&Cut, &usize)| {
         isize::try_from(cut.step).unwrap_or(0).wrapping_mul(stride.cast_signed())
     };
-    let walk = Walk {
+    Walk {
         shape,
         strides: cuts.iter().zip(&along).map(stride).collect(),
         start: cuts.iter().zip(&along).map(|(cut, stride)| cut.start * stride).sum(),
-    };
-    strided(input, walk)
+    }
 }
 
 #[cfg(test)]

@@ -89,25 +89,32 @@ impl Op for Split {
         Ok((0..outputs).map(fact).collect())
     }
 
+    fn movement(&self, shape: &[usize], inputs: &Inputs) -> Option<Result<Vec<Walk>>> {
+        Some(self.walks(shape, inputs))
+    }
+
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
         let input = inputs.tensor(0)?;
-        let axis = axis(self.axis, input.rank())?;
-        let parts = self.parts(input.shape()[axis], self.sizes.get(&inputs)?)?;
-        let strides = strides(input.shape());
-        let mut start = 0;
-        let mut outputs = Outputs::with_capacity(parts.len());
-        for part in parts {
-            let mut shape = input.shape().to_vec();
-            shape[axis] = part;
-            let walk = Walk {
-                shape,
-                strides: strides.iter().map(|stride| stride.cast_signed()).collect(),
-                start: start * strides[axis],
-            };
-            outputs.push(Value::Tensor(strided(input, walk)?));
-            start += part;
-        }
-        Ok(outputs)
+        let walks = self.walks(input.shape(), &inputs)?;
+        walks.into_iter().map(|walk| strided(input, walk).map(Value::Tensor)).collect()
+    }
+}
+
+impl Split {
+    /// The part of each output.
+    fn walks(&self, dims: &[usize], inputs: &Inputs) -> Result<Vec<Walk>> {
+        let axis = axis(self.axis, dims.len())?;
+        let parts = self.parts(dims[axis], self.sizes.get(inputs)?)?;
+        let whole = Walk::whole(dims);
+        let step = strides(dims)[axis];
+        let mut begin = 0;
+        let part = |part: usize| {
+            let mut walk = Walk { start: begin * step, ..whole.clone() };
+            walk.shape[axis] = part;
+            begin += part;
+            walk
+        };
+        Ok(parts.into_iter().map(part).collect())
     }
 }
 

@@ -2,11 +2,13 @@
 //!
 //! Since opset 1 with `axes` as an attribute, negative ones since 11; as an input since 13.
 
+use girandole_core::Shape;
+
 use crate::{
     error::{OpError, Result},
     graph::{Fact, SymDim, SymShape},
     onnx::NodeDef,
-    ops::{Facts, Inputs, Op, OpDef, Outputs, RunContext, boxed, one},
+    ops::{Facts, Inputs, Op, OpDef, Outputs, RunContext, Walk, boxed, one},
 };
 
 use super::{
@@ -47,18 +49,26 @@ impl Op for Squeeze {
         Ok(vec![same_contents(inputs, shape)])
     }
 
+    fn movement(&self, shape: &[usize], inputs: &Inputs) -> Option<Result<Vec<Walk>>> {
+        Some(self.left(shape, inputs).map(|left| vec![Walk::whole(&left)]))
+    }
+
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
         let input = inputs.tensor(0)?;
-        let axes = self.0.get(&inputs)?;
-        let shape = squeezed(input.shape(), axes.as_deref(), |&dim| dim == 1)?;
-        let fits = shape.iter().product::<usize>() == input.len();
-        if !fits {
-            return Err(OpError::invalid(format!(
-                "only dimensions of size 1 can be squeezed out of {}",
-                input.shape()
-            )));
+        one(input.reshape(self.left(input.shape(), &inputs)?)?)
+    }
+}
+
+impl Squeeze {
+    /// The dimensions that are left.
+    fn left(&self, shape: &[usize], inputs: &Inputs) -> Result<Vec<usize>> {
+        let axes = self.0.get(inputs)?;
+        let left = squeezed(shape, axes.as_deref(), |&dim| dim == 1)?;
+        if Shape::new(&left).elements() != Shape::new(shape).elements() {
+            let came = Shape::new(shape);
+            return Err(OpError::invalid(format!("only dimensions of size 1 can be squeezed out of {came}")));
         }
-        one(input.reshape(shape)?)
+        Ok(left)
     }
 }
 
@@ -80,6 +90,11 @@ impl Op for Unsqueeze {
             _ => None,
         };
         Ok(vec![same_contents(inputs, shape)])
+    }
+
+    fn movement(&self, shape: &[usize], inputs: &Inputs) -> Option<Result<Vec<Walk>>> {
+        let made = self.0.required(inputs, "axes").and_then(|axes| unsqueezed(shape, &axes, 1));
+        Some(made.map(|made| vec![Walk::whole(&made)]))
     }
 
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {

@@ -55,6 +55,10 @@ impl Op for Transpose {
         one_fact(inputs.elem(0), Some(order.iter().map(|&i| shape[i].clone()).collect()))
     }
 
+    fn movement(&self, shape: &[usize], _inputs: &Inputs) -> Option<Result<Vec<Walk>>> {
+        Some(self.order(shape.len()).map(|order| vec![walk(shape, &order)]))
+    }
+
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
         let input = inputs.tensor(0)?;
         one(permuted(input, &self.order(input.rank())?)?)
@@ -63,7 +67,7 @@ impl Op for Transpose {
 
 /// `tensor` with its dimensions in `order`, which names each once.
 pub(crate) fn permuted(tensor: &Tensor, order: &[usize]) -> Result<Tensor> {
-    let (dims, strides) = (tensor.shape(), strides(tensor.shape()));
+    let dims = tensor.shape();
     let shape: Vec<usize> = order.iter().map(|&i| dims[i]).collect();
     // Where only dimensions of size 1 move, the elements stay in order.
     let moving: Vec<usize> = order.iter().copied().filter(|&i| dims[i] != 1).collect();
@@ -75,8 +79,17 @@ pub(crate) fn permuted(tensor: &Tensor, order: &[usize]) -> Result<Tensor> {
     {
         return moved;
     }
-    let strides = order.iter().map(|&i| strides[i].cast_signed()).collect();
-    strided(tensor, Walk { shape, strides, start: 0 })
+    strided(tensor, walk(dims, order))
+}
+
+/// The elements of a tensor of these dimensions with them in `order`.
+fn walk(dims: &[usize], order: &[usize]) -> Walk {
+    let strides = strides(dims);
+    Walk {
+        shape: order.iter().map(|&i| dims[i]).collect(),
+        strides: order.iter().map(|&i| strides[i].cast_signed()).collect(),
+        start: 0,
+    }
 }
 
 /// An order that swaps two neighbouring groups of dimensions, the last ones: matrices side by side.

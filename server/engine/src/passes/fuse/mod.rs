@@ -7,6 +7,7 @@ mod batch_norm;
 mod conv;
 mod expand;
 mod formula;
+mod gpu;
 mod integer;
 mod linear;
 mod movement;
@@ -52,6 +53,34 @@ const IMAGES: &[&[Rule]] = &[
     // An addition of images must not be taken for anything before it has found its convolution.
     &[conv::residual, conv::activated, conv::affine, conv::scaled, conv::excited],
 ];
+
+/// The stages for a GPU, in order.
+const GPU_STAGES: &[&[Rule]] = &[
+    &[noop::identity, noop::cast, noop::dropout, noop::concat, noop::transpose, movement::turn],
+    &[movement::select_first, expand::later, expand::never],
+    &[attention::attention, attention::rows_first],
+    &[attention::projection::one_product],
+    &[norm::operator_of_rows, norm::spelled_out, norm::distributed],
+    &[norm::scaled, norm::shifted],
+    &[activation::clip, activation::hard_sigmoid, activation::gated],
+    &[gpu::product::matmul, gpu::product::gemm],
+    &[gpu::product::bias],
+    // A sum belongs to the normalisation after it, which reads it anyway; where there is none, to the product.
+    &[norm::of_sum],
+    &[gpu::product::residual, gpu::product::activation],
+    &[gpu::embed::rows],
+    &[batch_norm::into_weights],
+    &[gpu::convolution::plain],
+    &[gpu::convolution::residual, gpu::convolution::activation],
+];
+
+/// Runs every stage for a GPU.
+///
+/// # Errors
+/// As [`run`].
+pub(super) fn run_for_gpu(graph: &mut Graph) -> Result<()> {
+    GPU_STAGES.iter().try_for_each(|rules| rewrite::run(graph, rules))
+}
 
 /// Runs every stage.
 ///

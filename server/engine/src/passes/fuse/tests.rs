@@ -3,7 +3,7 @@
 use girandole_kernels::math::Function;
 
 use crate::{
-    Exactness,
+    Tuning,
     graph::{Fact, Graph, Node, SymDim, ValueId, ValueInfo},
     ops::{
         Op, RunContext,
@@ -95,7 +95,7 @@ fn fused(build: impl Fn(&mut Net) -> Vec<ValueId>) -> Vec<String> {
     let (plain, mut changed) = (make().answer(), make());
     let folding = crate::passes::Folding::default();
     let place = crate::passes::Place::Model;
-    crate::passes::run(&mut changed.graph, place, &folding, Exactness::default()).unwrap();
+    crate::passes::run(&mut changed.graph, place, &folding, Tuning::default()).unwrap();
     let left = changed.graph.nodes.iter().map(|node| format!("{:?}", node.op)).collect();
     for (plain, changed) in plain.iter().zip(changed.answer()) {
         assert_eq!(plain.len(), changed.len());

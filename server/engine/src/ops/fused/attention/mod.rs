@@ -7,7 +7,7 @@ mod operand;
 use girandole_kernels::attention::{self as kernel, Mask, Sizes};
 pub(crate) use kernel::{Masking, Order, Unseen};
 pub(super) use operand::join;
-pub(crate) use operand::{Axis, Operand};
+pub(crate) use operand::{Axis, Operand, Place, sizes};
 
 use crate::{
     error::{OpError, Result},
@@ -39,9 +39,13 @@ impl Op for Attention {
 
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
         let (query, key, value) = (inputs.tensor(0)?, inputs.tensor(1)?, inputs.tensor(2)?);
-        let places = [self.query.place(query)?, self.key.place(key)?, self.value.place(value)?];
+        let places = [
+            self.query.place(query.shape())?,
+            self.key.place(key.shape())?,
+            self.value.place(value.shape())?,
+        ];
         let mask = inputs.opt_tensor(3)?;
-        let sizes = operand::sizes(&places, mask.map_or(Ok([1; 4]), mask_sizes)?)?;
+        let sizes = sizes(&places, mask.map_or(Ok([1; 4]), mask_sizes)?)?;
         let (query, key, value) = (query.view::<f32>()?, key.view::<f32>()?, value.view::<f32>()?);
         let numbers = mask.map(Tensor::view::<f32>).transpose()?;
         let strides = mask.map_or(Ok([0; 4]), mask_strides)?;

@@ -3,10 +3,7 @@
 use girandole_kernels::attention::{Heads, Sizes};
 use smallvec::SmallVec;
 
-use crate::{
-    error::{OpError, Result},
-    value::Tensor,
-};
+use crate::error::{OpError, Result};
 
 /// An axis of heads as a part of an axis of the tensor that holds them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,18 +29,17 @@ pub(crate) struct Operand {
 
 /// An operand in a tensor of a run.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::ops::fused) struct Place {
+pub(crate) struct Place {
     /// Indices of batch, head, row and column; heads without those that they repeat for.
-    sizes: [usize; 4],
+    pub(crate) sizes: [usize; 4],
     /// Elements from one index to the next; 0 where there is one.
-    strides: [usize; 4],
-    start: usize,
-    repeat: usize,
+    pub(crate) strides: [usize; 4],
+    pub(crate) start: usize,
+    pub(crate) repeat: usize,
 }
 
 impl Operand {
-    pub(in crate::ops::fused) fn place(&self, tensor: &Tensor) -> Result<Place> {
-        let shape = tensor.shape();
+    pub(crate) fn place(&self, shape: &[usize]) -> Result<Place> {
         let stride_of = |axis: usize| -> Result<usize> {
             let inside = shape.get(axis + 1..).ok_or_else(|| OpError::invalid("heads lack an axis"))?;
             product(inside.iter().copied())
@@ -85,7 +81,7 @@ impl Place {
 ///
 /// # Errors
 /// `Invalid` where they do not.
-pub(super) fn sizes([query, key, value]: &[Place; 3], mask: [usize; 4]) -> Result<Sizes> {
+pub(crate) fn sizes([query, key, value]: &[Place; 3], mask: [usize; 4]) -> Result<Sizes> {
     let all = [query, key, value];
     let joined = || {
         if query.sizes[3] != key.sizes[3] {

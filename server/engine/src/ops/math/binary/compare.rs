@@ -23,8 +23,9 @@ pub(crate) const OPS: &[OpDef] = &[
     OpDef::onnx("GreaterOrEqual", 12, |_| boxed(Compare::GreaterOrEqual)),
 ];
 
+/// A comparison.
 #[derive(Clone, Copy, Debug)]
-enum Compare {
+pub(crate) enum Compare {
     Equal,
     Less,
     LessOrEqual,

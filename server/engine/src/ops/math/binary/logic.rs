@@ -21,8 +21,9 @@ pub(crate) const OPS: &[OpDef] = &[
     OpDef::onnx("Xor", 1, |n| legacy::aligned(n, Logic::Xor)),
 ];
 
+/// A function of two truths.
 #[derive(Clone, Copy, Debug)]
-enum Logic {
+pub(crate) enum Logic {
     And,
     Or,
     Xor,

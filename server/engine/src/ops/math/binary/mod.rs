@@ -2,11 +2,11 @@
 
 pub(crate) mod arithmetic;
 pub(super) mod bits;
-pub(super) mod compare;
+pub(crate) mod compare;
 mod legacy;
-pub(super) mod logic;
+pub(crate) mod logic;
 pub(super) mod modulo;
 pub(crate) mod power;
 pub(super) mod prelu;
 pub(crate) mod select;
-pub(super) mod variadic;
+pub(crate) mod variadic;

@@ -23,8 +23,9 @@ pub(crate) const OPS: &[OpDef] = &[
     OpDef::onnx("Mean", 1, |_| boxed(Variadic::Mean)),
 ];
 
+/// `Min`, `Max`, `Sum`, `Mean`.
 #[derive(Clone, Copy, Debug)]
-enum Variadic {
+pub(crate) enum Variadic {
     Min,
     Max,
     Sum,

@@ -4,5 +4,5 @@ mod shape;
 mod walk;
 mod zip;
 
-pub(crate) use shape::broadcast_dims;
+pub(crate) use shape::{broadcast, broadcast_dims};
 pub(crate) use zip::{zip, zip3};

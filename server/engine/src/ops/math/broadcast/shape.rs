@@ -11,7 +11,7 @@ use crate::{
 ///
 /// # Errors
 /// `Invalid` where two sizes of a dimension differ and neither is 1.
-pub(super) fn broadcast(shapes: &[&Shape]) -> Result<Shape> {
+pub(crate) fn broadcast(shapes: &[&Shape]) -> Result<Shape> {
     let rank = shapes.iter().map(|shape| shape.len()).max().unwrap_or(0);
     let mut out = vec![1usize; rank];
     for shape in shapes {

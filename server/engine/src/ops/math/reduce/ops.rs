@@ -33,8 +33,9 @@ pub(crate) const OPS: &[OpDef] = &[
     OpDef::onnx("ReduceLogSumExp", 1, |n| parse(n, Kind::LogSumExp, 18)),
 ];
 
-#[derive(Clone, Copy, Debug)]
-enum Kind {
+/// What many numbers become one by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
     Sum,
     Mean,
     Prod,
@@ -50,9 +51,10 @@ enum Kind {
 /// A reduction.
 #[derive(Debug)]
 pub(crate) struct Reduce {
-    kind: Kind,
+    pub(crate) kind: Kind,
     axes: Axes,
-    keep: bool,
+    /// Whether reduced axes stay with size 1.
+    pub(crate) keep: bool,
     /// Whether no axes mean none instead of all.
     noop: bool,
 }
@@ -89,19 +91,29 @@ impl Op for Reduce {
 
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
         let input = inputs.tensor(0)?;
-        let given = match &self.axes {
-            Axes::Fixed(axes) => axes.clone(),
-            Axes::Input => inputs.opt_tensor(1)?.map(Tensor::to_ints).transpose()?.unwrap_or_default(),
-        };
-        let axes = self.resolve(given, input.rank());
-        if axes.is_empty() && self.noop {
-            return one(input.clone());
+        let given = inputs.opt_tensor(1)?.map(Tensor::to_ints).transpose()?.unwrap_or_default();
+        match self.mask(given, input.rank())? {
+            Some(mask) => one(self.apply(input, &mask)?),
+            None => one(input.clone()),
         }
-        one(self.apply(input, &mask(&axes, input.rank())?)?)
     }
 }
 
 impl Reduce {
+    /// Which axes of a tensor of this rank are reduced, `given` being those of input 1; `None` where the tensor
+    /// stays as it is.
+    ///
+    /// # Errors
+    /// `Invalid` for an axis out of range.
+    pub(crate) fn mask(&self, given: Vec<i64>, rank: usize) -> Result<Option<Vec<bool>>> {
+        let given = match &self.axes {
+            Axes::Fixed(axes) => axes.clone(),
+            Axes::Input => given,
+        };
+        let axes = self.resolve(given, rank);
+        if axes.is_empty() && self.noop { Ok(None) } else { mask(&axes, rank).map(Some) }
+    }
+
     /// The axes of a mean, of which `given` are those that input 1 names, and whether they stay with size 1;
     /// `None` for another reduction.
     pub(crate) fn mean_axes(&self, given: Option<Vec<i64>>, rank: usize) -> Option<(Vec<i64>, bool)> {

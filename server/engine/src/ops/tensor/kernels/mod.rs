@@ -9,4 +9,5 @@ mod strided;
 pub(super) use blocks::{join, take_blocks};
 pub(super) use scatter::{Reduction, scatter};
 pub(super) use select::{Pick, select};
-pub(super) use strided::{Walk, strided};
+pub use strided::Walk;
+pub(super) use strided::strided;

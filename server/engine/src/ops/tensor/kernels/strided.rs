@@ -7,18 +7,27 @@ use girandole_kernels::pool;
 
 use crate::{
     error::{OpError, Result},
+    ops::tensor::shapes,
     value::{Element, Tensor, checked_len, dispatch},
 };
 
 /// Which elements to read, in row-major order of `shape`.
 #[derive(Clone, Debug)]
-pub(in crate::ops::tensor) struct Walk {
+pub struct Walk {
     /// The shape of the result.
-    pub(in crate::ops::tensor) shape: Vec<usize>,
+    pub shape: Vec<usize>,
     /// Elements of the source between neighbours along each dimension; 0 repeats, negative goes back.
-    pub(in crate::ops::tensor) strides: Vec<isize>,
+    pub strides: Vec<isize>,
     /// The first element.
-    pub(in crate::ops::tensor) start: usize,
+    pub start: usize,
+}
+
+impl Walk {
+    /// Every element of a tensor in order, under a shape of as many.
+    pub(crate) fn whole(shape: &[usize]) -> Self {
+        let strides = shapes::strides(shape).into_iter().map(usize::cast_signed).collect();
+        Self { shape: shape.to_vec(), strides, start: 0 }
+    }
 }
 
 /// Elements along each side of a tile.

@@ -1,0 +1,229 @@
+//! GPUs of this machine: whether there are any, what they are, and streams on them.
+
+use std::{
+    collections::HashMap,
+    panic::catch_unwind,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use cudarc::driver::{
+    CudaContext, result,
+    sys::{self, CUdevice_attribute_enum as Attribute},
+};
+
+use crate::{Fault, Kernel, Queue, Result, gemm::Handle, images, stream::Stream};
+
+/// A GPU, opened once for the process.
+pub struct Device {
+    context: Arc<CudaContext>,
+    index: usize,
+    name: String,
+    capability: (i32, i32),
+    modules: Vec<sys::CUmodule>,
+    functions: Mutex<HashMap<Kernel, Function>>,
+    /// cuBLASLt's, for all streams; made when the first product is asked for.
+    products: OnceLock<Handle>,
+    lost: AtomicBool,
+}
+
+/// A kernel in the device's memory.
+#[derive(Clone, Copy)]
+pub(crate) struct Function(pub(crate) sys::CUfunction);
+
+// SAFETY: a function's handle is an address in the driver, which may be used from any thread.
+unsafe impl Send for Function {}
+
+// SAFETY: the modules' handles are used under the driver's own locks, from any thread.
+unsafe impl Send for Device {}
+// SAFETY: as above.
+unsafe impl Sync for Device {}
+
+/// Memory of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// Bytes that nobody has.
+    pub free: usize,
+    /// All bytes.
+    pub total: usize,
+}
+
+/// How many GPUs there are, where they can be used.
+///
+/// # Errors
+/// `Missing` with what is not there.
+pub fn count() -> Result<usize> {
+    if !images::present() {
+        return Err(missing("this build has no GPU kernels; build with --features cuda"));
+    }
+    // SAFETY: looking for a library runs only its own initialisers, those of NVIDIA's driver.
+    if !unsafe { sys::is_culib_present() } {
+        return Err(missing("no NVIDIA driver (libcuda.so.1) on this machine"));
+    }
+    // SAFETY: as above.
+    if !unsafe { cudarc::cublaslt::sys::is_culib_present() } {
+        return Err(missing("the CUDA library cuBLASLt (libcublasLt.so.13 or .12) is not on this machine"));
+    }
+    guarded(|| {
+        result::init()?;
+        Ok(usize::try_from(result::device::get_count()?).unwrap_or(0))
+    })
+}
+
+/// The devices opened so far.
+static OPENED: Mutex<Vec<Arc<Device>>> = Mutex::new(Vec::new());
+
+/// The GPU of this number.
+///
+/// # Errors
+/// `Missing` where there is none, or what the driver says.
+pub fn open(index: usize) -> Result<Arc<Device>> {
+    let count = count()?;
+    if index >= count {
+        return Err(missing(format!("there is no GPU {index}; this machine has {count}")));
+    }
+    let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+    opened.retain(|device| !device.is_lost());
+    if let Some(device) = opened.iter().find(|device| device.index == index) {
+        return Ok(device.clone());
+    }
+    let device = Arc::new(guarded(|| Device::new(index))?);
+    opened.push(device.clone());
+    Ok(device)
+}
+
+/// The bindings panic where a library lacks a function that they know.
+fn guarded<T>(body: impl FnOnce() -> Result<T> + std::panic::UnwindSafe) -> Result<T> {
+    catch_unwind(body).unwrap_or_else(|_| Err(missing("the CUDA libraries do not fit the driver")))
+}
+
+fn missing(what: impl Into<String>) -> Fault {
+    Fault::Missing(what.into())
+}
+
+impl Device {
+    fn new(index: usize) -> Result<Self> {
+        let context = CudaContext::new(index)?;
+        let capability = context.compute_capability()?;
+        let mut modules = Vec::with_capacity(images::ALL.len());
+        for image in images::ALL {
+            modules.push(load(image)?);
+        }
+        let name = context.name()?;
+        let (functions, products, lost) = Default::default();
+        Ok(Self { context, index, name, capability, modules, functions, products, lost })
+    }
+
+    /// Its number.
+    pub const fn index(&self) -> usize {
+        self.index
+    }
+
+    /// What the vendor calls it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the next kernel of a stream may be set up before the last has ended.
+    pub(crate) const fn overlaps_launches(&self) -> bool {
+        self.capability.0 >= 9
+    }
+
+    /// Its memory.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub fn memory(&self) -> Result<Memory> {
+        self.context.bind_to_thread()?;
+        let (free, total) = result::mem_get_info()?;
+        Ok(Memory { free, total })
+    }
+
+    /// A new stream.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub fn stream(self: &Arc<Self>) -> Result<Arc<dyn Queue>> {
+        Ok(Arc::new(Stream::new(self.clone())?))
+    }
+
+    /// Whether an error broke it for good.
+    pub fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Takes note of an error that breaks the device for good.
+    pub(crate) fn note<T>(&self, outcome: Result<T>) -> Result<T> {
+        if matches!(outcome, Err(Fault::Lost(_))) {
+            self.lost.store(true, Ordering::Relaxed);
+        }
+        outcome
+    }
+
+    /// cuBLASLt's handle, which all streams may use at once.
+    pub(crate) fn products(&self) -> Result<&Handle> {
+        if let Some(handle) = self.products.get() {
+            return Ok(handle);
+        }
+        let made = Handle::new()?;
+        Ok(self.products.get_or_init(|| made))
+    }
+
+    pub(crate) const fn context(&self) -> &Arc<CudaContext> {
+        &self.context
+    }
+
+    /// Threads' shared memory that a kernel may ask for.
+    pub(crate) fn shared_bytes(&self) -> Result<i32> {
+        let most = Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN;
+        Ok(self.context.attribute(most)?)
+    }
+
+    /// A kernel by name.
+    pub(crate) fn function(&self, kernel: Kernel) -> Result<Function> {
+        let mut functions = self.functions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(function) = functions.get(&kernel) {
+            return Ok(*function);
+        }
+        let name = std::ffi::CString::new(kernel.to_string()).unwrap_or_default();
+        // SAFETY: the modules live as long as the device.
+        let find =
+            |module: &sys::CUmodule| unsafe { result::module::get_function(*module, name.clone()) }.ok();
+        let found = self.modules.iter().find_map(find);
+        let function = found.ok_or_else(|| Fault::Failed(format!("there is no kernel '{kernel}'")))?;
+        // Kernels that keep weights on the chip need more than the 48 KiB that every kernel may have.
+        let attribute = sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+        // SAFETY: the function was just found. Where its own shared memory leaves less, the launch says so.
+        let _ =
+            unsafe { result::function::set_function_attribute(function, attribute, self.shared_bytes()?) };
+        functions.insert(kernel, Function(function));
+        Ok(Function(function))
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        for module in self.modules.drain(..) {
+            // SAFETY: nothing can launch its kernels any more. A lost device refuses, which changes nothing.
+            let _ = unsafe { result::module::unload(module) };
+        }
+    }
+}
+
+/// Loads a fat binary into the current context.
+fn load(image: &[u8]) -> Result<sys::CUmodule> {
+    // The driver reads it as words.
+    let mut words = vec![0u64; image.len().div_ceil(8)];
+    // SAFETY: the words have room for the image's bytes.
+    unsafe { std::ptr::copy_nonoverlapping(image.as_ptr(), words.as_mut_ptr().cast(), image.len()) };
+    // SAFETY: the image is a whole fat binary, aligned; the driver copies what it needs.
+    Ok(unsafe { result::module::load_data(words.as_ptr().cast()) }?)
+}
+
+impl std::fmt::Debug for Device {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "GPU {} ({})", self.index, self.name)
+    }
+}

@@ -1,0 +1,294 @@
+//! A stream of a real device.
+
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use cudarc::driver::{CudaEvent, CudaStream, result, sys};
+
+use crate::{
+    Argument, Convolution, Fault, Graph, Grid, Kernel, Matmul, Pinned, Pointer, Queue, Result, Timer,
+    device::Device, dnn::Dnn, gemm::Gemm, launch::addresses,
+};
+
+/// See the module.
+pub(crate) struct Stream {
+    /// Before the device: what they hold is of its context.
+    gemm: Mutex<Option<Gemm>>,
+    dnn: Mutex<Option<Dnn>>,
+    stream: Arc<CudaStream>,
+    device: Arc<Device>,
+}
+
+/// A graph ready to launch.
+struct Executable {
+    graph: sys::CUgraphExec,
+    device: Arc<Device>,
+}
+
+// SAFETY: a graph's handle may be used from any thread, by one at a time, which its session is.
+unsafe impl Send for Executable {}
+// SAFETY: launching takes the driver's own locks.
+unsafe impl Sync for Executable {}
+
+impl Drop for Executable {
+    fn drop(&mut self) {
+        if self.device.context().bind_to_thread().is_ok() {
+            // SAFETY: the handle is this value's own.
+            let _ = unsafe { result::graph::exec_destroy(self.graph) };
+        }
+    }
+}
+
+impl Stream {
+    pub(crate) fn new(device: Arc<Device>) -> Result<Self> {
+        device.context().bind_to_thread()?;
+        let stream = device.context().new_stream()?;
+        Ok(Self { gemm: Mutex::default(), dnn: Mutex::default(), stream, device })
+    }
+
+    fn raw(&self) -> sys::CUstream {
+        self.stream.cu_stream()
+    }
+
+    fn launch_overlapping(
+        &self,
+        function: sys::CUfunction,
+        grid: Grid,
+        parameters: *mut *mut std::ffi::c_void,
+    ) -> Result<()> {
+        let mut attribute = sys::CUlaunchAttribute_st {
+            id: sys::CUlaunchAttributeID_enum::CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION,
+            pad: [0; 4],
+            value: sys::CUlaunchAttributeValue_union { programmaticStreamSerializationAllowed: 1 },
+        };
+        let ([x, y, z], [tx, ty, tz]) = (grid.blocks, grid.threads);
+        let config = sys::CUlaunchConfig_st {
+            gridDimX: x,
+            gridDimY: y,
+            gridDimZ: z,
+            blockDimX: tx,
+            blockDimY: ty,
+            blockDimZ: tz,
+            sharedMemBytes: grid.shared_bytes,
+            hStream: self.raw(),
+            attrs: &raw mut attribute,
+            numAttrs: 1,
+        };
+        // SAFETY: as `launch`; configuration and attribute live until the call returns.
+        Ok(unsafe { sys::cuLaunchKernelEx(&raw const config, function, parameters, std::ptr::null_mut()) }
+            .result()?)
+    }
+}
+
+impl Queue for Stream {
+    fn device(&self) -> usize {
+        self.device.index()
+    }
+
+    fn enter(&self) -> Result<()> {
+        if self.device.is_lost() {
+            return Err(Fault::Lost("an earlier failure broke it".into()));
+        }
+        Ok(self.device.context().bind_to_thread()?)
+    }
+
+    fn allocate(&self, bytes: usize) -> Result<Pointer> {
+        // SAFETY: the pointer is freed by `free` alone.
+        match unsafe { result::malloc_sync(bytes) } {
+            Ok(at) => Ok(Pointer(at)),
+            Err(error) if error.0 == sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY => {
+                let memory = self.device.memory()?;
+                let (free, total) = (memory.free, memory.total);
+                Err(Fault::OutOfMemory { device: self.device(), wanted: bytes, free, total })
+            }
+            Err(error) => self.device.note(Err(error.into())),
+        }
+    }
+
+    fn free(&self, pointer: Pointer) {
+        if self.device.context().bind_to_thread().is_ok() {
+            // SAFETY: the pointer came from `allocate`; the driver waits for work that uses it.
+            let _ = unsafe { result::free_sync(pointer.0) };
+        }
+    }
+
+    fn pinned(&self, bytes: usize) -> Result<Pinned> {
+        self.enter()?;
+        let device = self.device.clone();
+        // SAFETY: the memory is valid until it is released, once; zeros are written to all of it.
+        unsafe {
+            let at = result::malloc_host(bytes.max(1), 0)?.cast::<u8>();
+            at.write_bytes(0, bytes.max(1));
+            Ok(Pinned::new(at, bytes, move |at| {
+                if device.context().bind_to_thread().is_ok() {
+                    let _ = result::free_host(at.cast());
+                }
+            }))
+        }
+    }
+
+    fn upload(&self, to: Pointer, from: &Pinned, part: Range<usize>) -> Result<()> {
+        let from = from.as_slice().get(part).ok_or_else(too_short)?;
+        if from.is_empty() {
+            return Ok(());
+        }
+        // SAFETY: the caller keeps both alive and to itself until the queue has got there.
+        let done = unsafe { result::memcpy_htod_async(to.0, from, self.raw()) };
+        self.device.note(done.map_err(Fault::from))
+    }
+
+    fn write(&self, to: Pointer, from: &[u8]) -> Result<()> {
+        if from.is_empty() {
+            return Ok(());
+        }
+        // SAFETY: of memory that is not pinned the driver takes its copy before it returns.
+        let done = unsafe { result::memcpy_htod_async(to.0, from, self.raw()) };
+        self.device.note(done.map_err(Fault::from))
+    }
+
+    fn upload_now(&self, to: Pointer, from: &[u8]) -> Result<()> {
+        if from.is_empty() {
+            return Ok(());
+        }
+        let stream = self.device.context().new_stream()?;
+        // SAFETY: the copy is waited for here, while both are borrowed.
+        let done = unsafe {
+            result::memcpy_htod_async(to.0, from, stream.cu_stream())
+                .and_then(|()| result::stream::synchronize(stream.cu_stream()))
+        };
+        self.device.note(done.map_err(Fault::from))
+    }
+
+    fn download(&self, to: &Pinned, from: Pointer, bytes: usize) -> Result<()> {
+        if bytes > to.len() {
+            return Err(too_short());
+        }
+        if bytes == 0 {
+            return Ok(());
+        }
+        // SAFETY: the memory is large enough and nobody reads it before the queue is synchronised.
+        let done = unsafe { sys::cuMemcpyDtoHAsync_v2(to.address(), from.0, bytes, self.raw()) }.result();
+        self.device.note(done.map_err(Fault::from))
+    }
+
+    fn copy(&self, to: Pointer, from: Pointer, bytes: usize) -> Result<()> {
+        // SAFETY: the caller vouches for both.
+        let done = unsafe { result::memcpy_dtod_async(to.0, from.0, bytes, self.raw()) };
+        self.device.note(done.map_err(Fault::from))
+    }
+
+    fn launch(&self, kernel: Kernel, grid: Grid, arguments: &[Argument]) -> Result<()> {
+        let function = self.device.function(kernel)?.0;
+        let mut parameters = addresses(arguments);
+        let launched = if self.device.overlaps_launches() {
+            self.launch_overlapping(function, grid, parameters.as_mut_ptr())
+        } else {
+            let ([x, y, z], [tx, ty, tz]) = (grid.blocks, grid.threads);
+            // SAFETY: the caller gives what the kernel's signature says; the driver copies the arguments.
+            let launched = unsafe {
+                result::launch_kernel(
+                    function,
+                    (x, y, z),
+                    (tx, ty, tz),
+                    grid.shared_bytes,
+                    self.raw(),
+                    &mut parameters,
+                )
+            };
+            launched.map_err(Fault::from)
+        };
+        self.device.note(launched.map_err(|fault| named(kernel, fault)))
+    }
+
+    fn matmul(&self, matmul: &Matmul) -> Result<()> {
+        let mut gemm = self.gemm.lock().unwrap_or_else(PoisonError::into_inner);
+        let gemm = match &mut *gemm {
+            Some(gemm) => gemm,
+            none => none.insert(Gemm::new(self.raw())?),
+        };
+        self.device.note(gemm.run(self.device.products()?, matmul))
+    }
+
+    fn convolve(&self, convolution: &Convolution) -> Result<()> {
+        let mut dnn = self.dnn.lock().unwrap_or_else(PoisonError::into_inner);
+        let dnn = match &mut *dnn {
+            Some(dnn) => dnn,
+            none => none.insert(Dnn::new(self.raw())?),
+        };
+        self.device.note(dnn.run(convolution))
+    }
+
+    fn convolves(&self) -> bool {
+        crate::dnn::is_present()
+    }
+
+    fn begin_capture(&self) -> Result<()> {
+        // Relaxed: blocks are allocated and constants uploaded on the way, outside of the graph, on purpose.
+        let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_RELAXED;
+        // SAFETY: the stream is this value's own.
+        Ok(unsafe { result::stream::begin_capture(self.raw(), mode) }?)
+    }
+
+    fn end_capture(&self) -> Result<Graph> {
+        // SAFETY: the stream is this value's own; the graph is destroyed once it was instantiated.
+        unsafe {
+            let graph = result::stream::end_capture(self.raw())?;
+            if graph.is_null() {
+                return Err(Fault::Failed("nothing was captured".into()));
+            }
+            let ready = result::graph::instantiate(graph, sys::CUgraphInstantiate_flags(0));
+            let _ = result::graph::destroy(graph);
+            let executable = Executable { graph: ready?, device: self.device.clone() };
+            result::graph::upload(executable.graph, self.raw())?;
+            Ok(Graph(Box::new(executable)))
+        }
+    }
+
+    fn replay(&self, graph: &Graph) -> Result<()> {
+        let foreign = || Fault::Failed("a graph of another kind of queue".into());
+        let executable = graph.0.downcast_ref::<Executable>().ok_or_else(foreign)?;
+        // SAFETY: its buffers live as long as the graph, by the contract of `Queue`.
+        let done = unsafe { result::graph::launch(executable.graph, self.raw()) };
+        self.device.note(done.map_err(Fault::from))
+    }
+
+    fn timer(&self, marks: usize) -> Result<Timer> {
+        let event = |_| self.device.context().new_event(Some(sys::CUevent_flags::CU_EVENT_DEFAULT));
+        let events = (0..marks).map(event).collect::<std::result::Result<Vec<CudaEvent>, _>>()?;
+        Ok(Timer(Box::new(events)))
+    }
+
+    fn mark(&self, timer: &Timer, mark: usize) -> Result<()> {
+        event(timer, mark)?.record(&self.stream).map_err(Fault::from)
+    }
+
+    fn between(&self, timer: &Timer, mark: usize) -> Result<Duration> {
+        let ms = event(timer, mark)?.elapsed_ms(event(timer, mark + 1)?)?;
+        Ok(Duration::from_secs_f64(f64::from(ms.max(0.0)) / 1e3))
+    }
+
+    fn synchronize(&self) -> Result<()> {
+        // SAFETY: the stream is this value's own.
+        let done = unsafe { result::stream::synchronize(self.raw()) };
+        self.device.note(done.map_err(Fault::from))
+    }
+}
+
+fn event(timer: &Timer, mark: usize) -> Result<&CudaEvent> {
+    let events = timer.0.downcast_ref::<Vec<CudaEvent>>();
+    events.and_then(|events| events.get(mark)).ok_or_else(|| Fault::Failed("there is no such mark".into()))
+}
+
+fn too_short() -> Fault {
+    Fault::Failed("the host's buffer is too short".into())
+}
+
+fn named(kernel: Kernel, fault: Fault) -> Fault {
+    match fault {
+        Fault::Failed(reason) => Fault::Failed(format!("kernel '{kernel}': {reason}")),
+        other => other,
+    }
+}

@@ -1,0 +1,316 @@
+//! A session on a GPU: copies a batch into pinned memory and on to the device, replays the graph of its shapes or
+//! runs the program step by step, and hands out what comes back.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Instant,
+};
+
+use girandole_core::{Batch, BatchInput, BatchOutputs, Error, Reply, Result, Session, Shape};
+use girandole_cuda::{Pinned, Timer};
+
+use super::{
+    context::Context,
+    graphs::{Captured, Graphs, Key},
+    program::Program,
+    rows,
+    staging::Staging,
+    tensor::{DeviceTensor, Held, dense_strides},
+    transfer,
+};
+use crate::{
+    error::{OpError, Result as OpResult},
+    limits,
+    ops::RunContext,
+    value::{ElemType, Value, from_parts, to_wire},
+};
+
+/// One stream of execution over a program.
+pub(crate) struct GpuSession {
+    graphs: Graphs,
+    context: Context,
+    program: Arc<Program>,
+    staging: Staging,
+    /// What inputs are gathered in; waited for before it is written to again.
+    gathered: Option<Pinned>,
+    timer: Timer,
+    /// Whether the model takes batches, so that rows may be added to one.
+    batches: bool,
+}
+
+/// Marks of the timer: before the copies in, before and after the computation, after the copies out.
+const MARKS: usize = 4;
+
+impl GpuSession {
+    pub(crate) fn new(context: Context, program: Arc<Program>, batches: bool) -> OpResult<Self> {
+        let timer = context.queue.timer(MARKS)?;
+        let staging = Staging::new(context.queue.clone());
+        Ok(Self { graphs: Graphs::default(), context, program, staging, gathered: None, timer, batches })
+    }
+
+    fn execute(&mut self, batch: &Batch) -> Result<BatchOutputs> {
+        let outcome = self.attempt(batch);
+        let Err(OpError::Placed(error)) = &outcome else { return outcome.map_err(|error| error.at("model")) };
+        if error.code() != girandole_core::ErrorCode::OutOfMemory || self.graphs.len() == 0 {
+            return outcome.map_err(|error| error.at("model"));
+        }
+        // What graphs of other shapes hold may be enough.
+        self.context.queue.synchronize().map_err(|fault| OpError::from(fault).at("model"))?;
+        self.graphs.clear();
+        self.context.arena.trim();
+        self.attempt(batch).map_err(|error| error.at("model"))
+    }
+
+    fn attempt(&mut self, batch: &Batch) -> OpResult<BatchOutputs> {
+        self.context.queue.enter()?;
+        let begin = Instant::now();
+        let rows = if self.batches { rows::padded(batch.rows) } else { batch.rows };
+        let inputs = self.inputs(batch, rows)?;
+        let key: Key = inputs.iter().map(|input| input.shape.clone()).collect();
+        let gathered = Instant::now();
+        self.context.queue.mark(&self.timer, 0)?;
+        let outputs = self.compute(&key, &inputs)?;
+        let outputs = self.hand_out(batch, &outputs, rows)?;
+        let took = |mark: usize| self.context.queue.between(&self.timer, mark);
+        Ok(BatchOutputs {
+            tensors: outputs,
+            compute_input: (gathered - begin) + took(0)?,
+            compute_infer: took(1)?,
+            compute_output: took(2)?,
+        })
+    }
+
+    /// The batch's inputs, with as many rows as the device is to compute.
+    fn inputs<'a>(&self, batch: &'a Batch, rows: usize) -> OpResult<Vec<Input<'a>>> {
+        let infos = self.program.plan().inputs().enumerate();
+        let input = |(index, info): (usize, &crate::graph::ValueInfo)| {
+            let given = batch.inputs.iter().find(|input| input.index == index);
+            let given = given.ok_or_else(|| OpError::invalid(format!("input '{}' is missing", info.name)))?;
+            Input::new(given, info.fact.elem, (batch.rows, rows))
+                .map_err(|error| error.of(format!("input '{}'", info.name)))
+        };
+        infos.map(input).collect()
+    }
+
+    /// Runs it all on the device; outputs are kept as the wire wants them.
+    fn compute(&mut self, key: &Key, inputs: &[Input<'_>]) -> OpResult<Vec<Held>> {
+        if let Some(captured) = self.graphs.get(key) {
+            gather(&self.context, &mut self.gathered, inputs, &captured.inputs)?;
+            self.context.queue.mark(&self.timer, 1)?;
+            self.context.queue.replay(&captured.graph)?;
+            self.context.queue.mark(&self.timer, 2)?;
+            return Ok(captured.outputs.clone());
+        }
+        let on_device: Option<Vec<DeviceTensor>> = inputs
+            .iter()
+            .map(|input| input.target(&self.context).transpose())
+            .collect::<Option<OpResult<_>>>()
+            .transpose()?;
+        let Some(on_device) = on_device else { return self.mixed(inputs) };
+        gather(&self.context, &mut self.gathered, inputs, &on_device)?;
+        self.context.queue.mark(&self.timer, 1)?;
+        let made = self.walk(&on_device)?;
+        self.context.queue.mark(&self.timer, 2)?;
+        if self.graphs.may_capture(key) {
+            let captured = self.capture(on_device);
+            self.graphs.insert(key.clone(), captured);
+        }
+        Ok(made)
+    }
+
+    /// A run whose inputs are not all for the device.
+    fn mixed(&mut self, inputs: &[Input<'_>]) -> OpResult<Vec<Held>> {
+        let held: OpResult<Vec<Held>> = inputs.iter().map(Input::on_host).collect();
+        self.context.queue.mark(&self.timer, 1)?;
+        let mut values = Vec::new();
+        for held in held? {
+            values.push(self.context.device(&held)?.map_or(held, Held::Device));
+        }
+        let made = self.finished(values)?;
+        self.context.queue.mark(&self.timer, 2)?;
+        Ok(made)
+    }
+
+    /// Puts the whole program into the queue.
+    fn walk(&self, inputs: &[DeviceTensor]) -> OpResult<Vec<Held>> {
+        let held: OpResult<Vec<Held>> = inputs
+            .iter()
+            .map(|tensor| {
+                let dtype = self.context.precision.dtype(tensor.elem).unwrap_or(tensor.dtype);
+                self.context.cast(tensor, dtype).map(Held::Device)
+            })
+            .collect();
+        self.finished(held?)
+    }
+
+    /// The outputs of a run, dense and of the types that the wire knows.
+    fn finished(&self, inputs: Vec<Held>) -> OpResult<Vec<Held>> {
+        let made = self.program.run(&self.context, inputs, &RunContext::within(limits::RUN))?;
+        let finish = |held: Held| match held {
+            Held::Device(tensor) => {
+                let tensor = self.context.cast(&tensor, transfer::raw(tensor.elem)?)?;
+                self.context.dense(&tensor).map(Held::Device)
+            }
+            host => Ok(host),
+        };
+        made.into_iter().map(finish).collect()
+    }
+
+    /// Captures the run that was just made; `None` where that cannot be.
+    fn capture(&self, inputs: Vec<DeviceTensor>) -> Option<Captured> {
+        let captured = self.context.capture(|| self.walk(&inputs));
+        match captured {
+            Ok((outputs, graph, kept)) => Some(Captured { graph, inputs, outputs, _kept: kept }),
+            Err(error) => {
+                tracing::debug!(%error, "shapes that no graph was captured for");
+                None
+            }
+        }
+    }
+
+    /// The outputs that somebody asked for, without the rows that were added.
+    fn hand_out(
+        &mut self,
+        batch: &Batch,
+        made: &[Held],
+        rows: usize,
+    ) -> OpResult<Vec<girandole_core::Tensor>> {
+        let wanted: Vec<Wanted> = batch
+            .outputs
+            .iter()
+            .map(|&index| {
+                let held = made
+                    .get(index)
+                    .ok_or_else(|| OpError::invalid(format!("the model has no output {index}")))?;
+                self.download(held, (rows, batch.rows))
+            })
+            .collect::<OpResult<_>>()?;
+        self.context.queue.mark(&self.timer, 3)?;
+        self.context.queue.synchronize()?;
+        wanted.into_iter().map(Wanted::tensor).collect()
+    }
+
+    fn download(&mut self, held: &Held, (computed, wanted): (usize, usize)) -> OpResult<Wanted> {
+        let tensor = match held {
+            Held::Device(tensor) => tensor,
+            Held::Host(value) | Held::Constant(_, value) => return Ok(Wanted::Host(value.clone())),
+        };
+        let mut shape = tensor.shape.to_vec();
+        if computed != wanted {
+            match shape.first_mut() {
+                Some(first) if *first == computed => *first = wanted,
+                _ => return Err(OpError::invalid("an output does not have the batch's rows")),
+            }
+        }
+        let shape = Shape::from(shape);
+        let bytes = shape.elements().unwrap_or(0) * tensor.dtype.size();
+        let memory = self.staging.take(bytes)?;
+        self.context.queue.download(&memory, tensor.at(), bytes)?;
+        Ok(Wanted::Device { elem: tensor.elem, shape, bytes: self.staging.handed_out(memory, bytes) })
+    }
+}
+
+/// An output on its way.
+enum Wanted {
+    Host(Value),
+    Device { elem: ElemType, shape: Shape, bytes: super::staging::HandedOut },
+}
+
+impl Wanted {
+    fn tensor(self) -> OpResult<girandole_core::Tensor> {
+        match self {
+            Self::Host(value) => to_wire(value.tensor()?),
+            Self::Device { elem, shape, bytes } => {
+                Ok(girandole_core::Tensor::new(elem.wire(), shape, bytes.into_bytes())?)
+            }
+        }
+    }
+}
+
+/// An input of a batch.
+struct Input<'a> {
+    given: &'a BatchInput,
+    /// What the model calls its elements.
+    elem: Option<ElemType>,
+    /// The shape that the device computes with.
+    shape: Shape,
+}
+
+impl<'a> Input<'a> {
+    fn new(given: &'a BatchInput, elem: Option<ElemType>, (came, rows): (usize, usize)) -> OpResult<Self> {
+        let mut shape = given.shape.to_vec();
+        if came != rows {
+            match shape.first_mut() {
+                Some(first) if *first == came => *first = rows,
+                _ => return Err(OpError::invalid("it does not have the batch's rows")),
+            }
+        }
+        let bytes: usize = given.parts.iter().map(bytes::Bytes::len).sum();
+        let expected = given.dtype.size().and_then(|size| given.shape.elements()?.checked_mul(size));
+        if expected.is_some_and(|expected| expected != bytes) {
+            return Err(OpError::invalid(format!("{bytes} bytes do not make shape {}", given.shape)));
+        }
+        Ok(Self { given, elem, shape: shape.into() })
+    }
+
+    /// Memory for it; `None` where it stays on the host.
+    fn target(&self, context: &Context) -> OpResult<Option<DeviceTensor>> {
+        let Some(elem) = self.elem.filter(|elem| transfer::raw(*elem).is_ok()) else { return Ok(None) };
+        let dtype = transfer::raw(elem)?;
+        let len = self.shape.elements().ok_or_else(|| OpError::invalid("the shape is too large"))?;
+        let buffer = context.arena.fresh(len * dtype.size())?;
+        let (shape, strides) = (self.shape.clone(), dense_strides(&self.shape));
+        Ok(Some(DeviceTensor { elem, dtype, shape, strides, offset: 0, buffer }))
+    }
+
+    fn on_host(&self) -> OpResult<Held> {
+        let tensor = from_parts(self.given.dtype, &self.given.shape, &self.given.parts)?;
+        Ok(Held::Host(Value::Tensor(tensor.declared(self.elem)?)))
+    }
+}
+
+/// Copies the inputs side by side into pinned memory, zeros in rows that were added, and from there to the device.
+fn gather(
+    context: &Context,
+    memory: &mut Option<Pinned>,
+    inputs: &[Input<'_>],
+    targets: &[DeviceTensor],
+) -> OpResult<()> {
+    const ALIGNED: usize = 256;
+    let bytes = |target: &DeviceTensor| target.len() * target.dtype.size();
+    let all: usize = targets.iter().map(|target| bytes(target).next_multiple_of(ALIGNED)).sum();
+    if memory.as_ref().is_none_or(|memory| memory.len() < all) {
+        *memory = Some(context.queue.pinned(all.next_power_of_two())?);
+    }
+    let Some(memory) = memory else { return Ok(()) };
+    let mut begin = 0;
+    for (input, target) in inputs.iter().zip(targets) {
+        let end = begin + bytes(target);
+        let mut at = begin;
+        for part in &input.given.parts {
+            memory.as_mut_slice()[at..at + part.len()].copy_from_slice(part);
+            at += part.len();
+        }
+        memory.as_mut_slice()[at..end].fill(0);
+        context.queue.upload(target.at(), memory, begin..end)?;
+        begin = end.next_multiple_of(ALIGNED);
+    }
+    Ok(())
+}
+
+impl Session for GpuSession {
+    fn run(&mut self, batch: Batch, reply: Reply) {
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.execute(&batch)));
+        reply.send(outcome.unwrap_or_else(|_| Err(Error::internal("the engine failed on this batch"))));
+    }
+}
+
+impl Drop for GpuSession {
+    fn drop(&mut self) {
+        // Nothing may be given back while the device still works with it.
+        if self.context.queue.enter().is_ok() {
+            let _ = self.context.queue.synchronize();
+        }
+    }
+}

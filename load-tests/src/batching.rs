@@ -1,9 +1,6 @@
 //! What dynamic batching gains: the same server and model, with batching and without, in turn.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use tempfile::TempDir;
@@ -12,7 +9,7 @@ use crate::{
     Options, Result,
     client::Protocol,
     measure::{Load, Measurement, median},
-    server::Server,
+    server::{self, Server},
     workload::Workload,
 };
 
@@ -45,7 +42,7 @@ impl Subject {
     fn workload(self) -> Result<Workload> {
         match self {
             Self::Churn => Workload::first_row("churn", Path::new("model-repo/churn/example.json")),
-            Self::Minilm => Ok(Workload::sentence(self.model())),
+            Self::Minilm => Ok(Workload::sentence(self.model(), 32)),
         }
     }
 }
@@ -83,13 +80,7 @@ pub(crate) async fn run(
 
 /// A repository with version 1 of a model under another configuration.
 fn configured(from: &Path, subject: Subject, config: &str) -> Result<TempDir> {
-    let repository = tempfile::tempdir()?;
-    let version = repository.path().join(subject.model()).join("1");
-    fs::create_dir_all(&version)?;
-    let model = from.join("1/model.onnx");
-    fs::copy(&model, version.join("model.onnx")).map_err(|error| format!("{}: {error}", model.display()))?;
-    fs::write(version.with_file_name("config.pbtxt"), config)?;
-    Ok(repository)
+    server::repository(subject.model(), &from.join("1/model.onnx"), config)
 }
 
 fn print(clients: usize, batching: &str, row: &Measurement) {

@@ -10,6 +10,7 @@ mod grpc;
 mod measure;
 mod overhead;
 mod rest;
+mod sentences;
 mod server;
 mod workload;
 
@@ -45,6 +46,13 @@ enum Command {
         #[arg(long)]
         repository: Option<PathBuf>,
     },
+    /// Sentences to an encoder, on a GPU or not: single rows of many clients over gRPC
+    Sentences {
+        #[command(flatten)]
+        options: Options,
+        #[command(flatten)]
+        encoder: sentences::Encoder,
+    },
 }
 
 /// What all measurements share.
@@ -77,6 +85,7 @@ async fn main() -> ExitCode {
         Command::Batching { options, model, delay_us, repository } => {
             batching::run(&options, model, delay_us, repository).await
         }
+        Command::Sentences { options, encoder } => sentences::run(&options, &encoder).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use tempfile::TempDir;
+
 use crate::{Result, rest};
 
 /// Clock ticks a second in `/proc`: 100 on every Linux that people run.
@@ -69,4 +71,14 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// A repository with version 1 of a model under a configuration.
+pub(crate) fn repository(name: &str, model: &Path, config: &str) -> Result<TempDir> {
+    let repository = tempfile::tempdir()?;
+    let version = repository.path().join(name).join("1");
+    fs::create_dir_all(&version)?;
+    fs::copy(model, version.join("model.onnx")).map_err(|error| format!("{}: {error}", model.display()))?;
+    fs::write(version.with_file_name("config.pbtxt"), config)?;
+    Ok(repository)
 }

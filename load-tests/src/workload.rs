@@ -30,15 +30,13 @@ impl Workload {
         Self { model: "identity".into(), inputs: vec![input("x", "FP32", &[1, 16], values)] }
     }
 
-    /// A sentence of 32 tokens.
-    pub(crate) fn sentence(model: &str) -> Self {
-        let tokens: Vec<Value> = (0..32).map(|i| json!(1000 + 37 * i)).collect();
-        let inputs = [
-            ("input_ids", tokens),
-            ("attention_mask", vec![json!(1); 32]),
-            ("token_type_ids", vec![json!(0); 32]),
-        ];
-        let inputs = inputs.into_iter().map(|(name, values)| input(name, "INT64", &[1, 32], values));
+    /// A sentence of some tokens.
+    pub(crate) fn sentence(model: &str, tokens: u16) -> Self {
+        let ids: Vec<Value> = (0..tokens).map(|i| json!(1000 + 37 * u32::from(i))).collect();
+        let same = |number: i32| vec![json!(number); tokens.into()];
+        let inputs = [("input_ids", ids), ("attention_mask", same(1)), ("token_type_ids", same(0))];
+        let shape = [1, i64::from(tokens)];
+        let inputs = inputs.into_iter().map(|(name, values)| input(name, "INT64", &shape, values));
         Self { model: model.into(), inputs: inputs.collect() }
     }
 

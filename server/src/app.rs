@@ -18,6 +18,7 @@ use tokio::{net::TcpListener, time::Instant};
 use crate::{
     commands::Failure,
     config::{ControlMode, ServeConfig},
+    gpus,
     logging::LogSwitch,
     shutdown::StopSignals,
 };
@@ -34,6 +35,9 @@ pub(crate) async fn serve(config: ServeConfig, log: LogSwitch) -> Result<(), Fai
     let listeners = Listeners::bind(&config).await?;
     let tls = config.tls.clone().map(security::Tls::load).transpose()?;
     let metrics = install_metrics()?;
+    if config.gpus.as_ref().is_ok_and(|count| *count > 0) {
+        gpus::watch();
+    }
     let (service, runtime) = Runtime::start(runtime_options(&config), Arc::new(Engine))?;
     let runtime = Arc::new(runtime);
     println!("{}", listeners.announce(tls.is_some())?);

@@ -5,6 +5,7 @@ mod app;
 mod cli;
 mod commands;
 mod config;
+mod gpus;
 mod logging;
 mod memory;
 mod model_file;

@@ -91,6 +91,21 @@ __device__ __forceinline__ void to_nhwc(const T* in, T* out, int n, int c, int h
   }
 }
 
+// The same for images of at most 8 channels, which become 8: a thread reads a pixel's channels, each beside its
+// neighbours' of the same plane, and writes them at once. out is 16-byte aligned; T has 2 bytes.
+template <typename T> __device__ __forceinline__ void few_to_nhwc(const T* in, T* out, int n, int c, int hw) {
+  for (unsigned i = first_index(); i < static_cast<unsigned>(n) * hw; i += index_step()) {
+    const unsigned image = i / hw, pixel = i - image * hw;
+    const T* from = in + static_cast<size_t>(image) * c * hw + pixel;
+    Pack<T, 8> channels;
+#pragma unroll
+    for (int channel = 0; channel < 8; ++channel) {
+      channels.at[channel] = channel < c ? from[static_cast<size_t>(channel) * hw] : from_float<T>(0.f);
+    }
+    store(out + static_cast<size_t>(i) * 8, channels);
+  }
+}
+
 #define COPY(SIZE, U)                                                                                           \
   extern "C" __global__ void copy_##SIZE(const U* in, U* out, int n, const __grid_constant__ Walk2 walk) {       \
     begin();                                                                                                     \
@@ -111,3 +126,11 @@ FOR_SIZES(TRANSPOSE)
     to_nhwc(in, out, n, c, hw, c_out);                                                                           \
   }
 FOR_FLOATS(TO_NHWC)
+
+#define FEW_TO_NHWC(NAME, T)                                                                                    \
+  extern "C" __global__ void few_to_nhwc_##NAME(const T* in, T* out, int n, int c, int hw) {                     \
+    begin();                                                                                                     \
+    few_to_nhwc(in, out, n, c, hw);                                                                              \
+  }
+FEW_TO_NHWC(f16, __half)
+FEW_TO_NHWC(bf16, __nv_bfloat16)

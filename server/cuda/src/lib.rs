@@ -17,6 +17,7 @@ mod gemm;
 mod images;
 mod launch;
 mod matmul;
+pub mod nvml;
 
 mod pinned;
 mod queue;

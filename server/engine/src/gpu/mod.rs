@@ -22,5 +22,6 @@ mod transfer;
 mod weights;
 
 pub use dtype::Precision;
+pub use girandole_cuda::nvml::{Reading, Watch};
 pub(crate) use model::GpuModel;
 pub use runner::Runner;

@@ -102,12 +102,7 @@ impl GpuSession {
             self.context.queue.mark(&self.timer, 2)?;
             return Ok(captured.outputs.clone());
         }
-        let on_device: Option<Vec<DeviceTensor>> = inputs
-            .iter()
-            .map(|input| input.target(&self.context).transpose())
-            .collect::<Option<OpResult<_>>>()
-            .transpose()?;
-        let Some(on_device) = on_device else { return self.mixed(inputs) };
+        let Some(on_device) = targets(&self.context, inputs)? else { return self.mixed(inputs) };
         gather(&self.context, &mut self.gathered, inputs, &on_device)?;
         self.context.queue.mark(&self.timer, 1)?;
         let made = self.walk(&on_device)?;
@@ -254,49 +249,62 @@ impl<'a> Input<'a> {
         Ok(Self { given, elem, shape: shape.into() })
     }
 
-    /// Memory for it; `None` where it stays on the host.
-    fn target(&self, context: &Context) -> OpResult<Option<DeviceTensor>> {
-        let Some(elem) = self.elem.filter(|elem| transfer::raw(*elem).is_ok()) else { return Ok(None) };
-        let dtype = transfer::raw(elem)?;
-        let len = self.shape.elements().ok_or_else(|| OpError::invalid("the shape is too large"))?;
-        let buffer = context.arena.fresh(len * dtype.size())?;
-        let (shape, strides) = (self.shape.clone(), dense_strides(&self.shape));
-        Ok(Some(DeviceTensor { elem, dtype, shape, strides, offset: 0, buffer }))
-    }
-
     fn on_host(&self) -> OpResult<Held> {
         let tensor = from_parts(self.given.dtype, &self.given.shape, &self.given.parts)?;
         Ok(Held::Host(Value::Tensor(tensor.declared(self.elem)?)))
     }
 }
 
-/// Copies the inputs side by side into pinned memory, zeros in rows that were added, and from there to the device.
+/// Inputs lie side by side, each at a multiple of this many bytes.
+const ALIGNED: usize = 256;
+
+/// One piece of memory for all inputs; `None` where one stays on the host.
+fn targets(context: &Context, inputs: &[Input<'_>]) -> OpResult<Option<Vec<DeviceTensor>>> {
+    let mut places = Vec::with_capacity(inputs.len());
+    let mut end = 0usize;
+    for input in inputs {
+        let Some(elem) = input.elem.filter(|elem| transfer::raw(*elem).is_ok()) else { return Ok(None) };
+        let dtype = transfer::raw(elem)?;
+        let bytes = input.shape.elements().and_then(|len| len.checked_mul(dtype.size()));
+        let bytes = bytes.ok_or_else(|| OpError::invalid("the shape is too large"))?;
+        places.push((elem, dtype, end / dtype.size()));
+        end = end.saturating_add(bytes.next_multiple_of(ALIGNED));
+    }
+    let buffer = context.arena.fresh(end)?;
+    let tensor = |(input, (elem, dtype, offset)): (&Input<'_>, _)| {
+        let (shape, strides) = (input.shape.clone(), dense_strides(&input.shape));
+        DeviceTensor { elem, dtype, shape, strides, offset, buffer: buffer.clone() }
+    };
+    Ok(Some(inputs.iter().zip(places).map(tensor).collect()))
+}
+
+/// Copies the inputs side by side into pinned memory, zeros in rows that were added, and from there to the device,
+/// at once.
 fn gather(
     context: &Context,
     memory: &mut Option<Pinned>,
     inputs: &[Input<'_>],
     targets: &[DeviceTensor],
 ) -> OpResult<()> {
-    const ALIGNED: usize = 256;
     let bytes = |target: &DeviceTensor| target.len() * target.dtype.size();
     let all: usize = targets.iter().map(|target| bytes(target).next_multiple_of(ALIGNED)).sum();
+    let Some(first) = targets.first() else { return Ok(()) };
     if memory.as_ref().is_none_or(|memory| memory.len() < all) {
         *memory = Some(context.queue.pinned(all.next_power_of_two())?);
     }
     let Some(memory) = memory else { return Ok(()) };
-    let mut begin = 0;
+    let mut rest = &mut memory.as_mut_slice()[..all];
     for (input, target) in inputs.iter().zip(targets) {
-        let end = begin + bytes(target);
-        let mut at = begin;
+        let (mut own, others) = rest.split_at_mut(bytes(target).next_multiple_of(ALIGNED));
         for part in &input.given.parts {
-            memory.as_mut_slice()[at..at + part.len()].copy_from_slice(part);
-            at += part.len();
+            let (head, tail) = own.split_at_mut(part.len());
+            head.copy_from_slice(part);
+            own = tail;
         }
-        memory.as_mut_slice()[at..end].fill(0);
-        context.queue.upload(target.at(), memory, begin..end)?;
-        begin = end.next_multiple_of(ALIGNED);
+        own.fill(0);
+        rest = others;
     }
-    Ok(())
+    Ok(context.queue.upload(first.at(), memory, 0..all)?)
 }
 
 impl Session for GpuSession {

@@ -170,6 +170,11 @@ fn side_by_side(context: &Context, x: &DeviceTensor, channels: usize) -> Result<
     let x = context.dense(x)?;
     let [n, c, h, w] = [0, 1, 2, 3].map(|axis| x.shape[axis]);
     let made = context.empty(x.elem, x.dtype, &[n, h, w, channels])?;
+    if channels == CHANNELS && x.dtype.size() == 2 {
+        let arguments = arguments![x.at(), made.at(), n, c, h * w];
+        context.launch("few_to_nhwc", x.dtype.suffix(), Grid::over(n * h * w), &arguments)?;
+        return Ok(made);
+    }
     let blocks = [(h * w).div_ceil(TILE), channels.div_ceil(TILE), n].map(|count| count.min(u16::MAX.into()));
     let blocks = blocks.map(|count| u32::try_from(count).unwrap_or(1));
     let grid = Grid { blocks, threads: [32, 8, 1], shared_bytes: 0 };

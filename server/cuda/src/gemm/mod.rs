@@ -1,6 +1,8 @@
-//! Products of matrices by cuBLASLt: how each shape is multiplied is asked once and kept.
+//! Products of matrices by cuBLASLt: how each shape is multiplied is found out once ([`choice`]) and kept.
 //!
 //! cuBLASLt thinks in columns. A row-major `[m, n]` is to it `[n, m]`, so it is asked for `out^T = b^T a^T`.
+
+mod choice;
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -12,8 +14,8 @@ use cudarc::{
         result as lt,
         sys::{
             self, cublasComputeType_t as Compute, cublasLtEpilogue_t as LtEpilogue,
-            cublasLtMatmulDescAttributes_t as Describes, cublasLtMatmulPreferenceAttributes_t as Prefers,
-            cublasLtMatrixLayoutAttribute_t as Lays, cudaDataType_t as Type,
+            cublasLtMatmulDescAttributes_t as Describes, cublasLtMatrixLayoutAttribute_t as Lays,
+            cudaDataType_t as Type,
         },
     },
     driver::{result, sys::CUstream},
@@ -87,44 +89,26 @@ impl Gemm {
 
     /// Puts a product into the stream.
     pub(crate) fn run(&mut self, handle: &Handle, matmul: &Matmul) -> Result<()> {
-        let key = Key::of(matmul);
-        let plan = match self.plans.entry(key) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(plan(handle, matmul, &key)?),
-        };
-        if let Some(Pointer(bias)) = matmul.bias {
-            plan.describe(Describes::CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias)?;
+        let on = On { handle, workspace: self.workspace, stream: self.stream };
+        match self.plans.entry(Key::of(matmul)) {
+            Entry::Occupied(plan) => plan.get().launch(&on, matmul, &plan.get().algorithm),
+            Entry::Vacant(new) => {
+                let plan = new.insert(plan(&on, matmul)?);
+                plan.launch(&on, matmul, &plan.algorithm)
+            }
         }
-        let beta = f32::from(u8::from(matmul.addend.is_some()));
-        let [b, a, out] = plan.layouts;
-        let at = |pointer: Pointer| pointer.0 as *mut c_void;
-        // SAFETY: the plan's handles live as long as this value; the caller vouches for the pointers.
-        unsafe {
-            lt::matmul(
-                handle.0,
-                plan.operation,
-                std::ptr::from_ref(&matmul.alpha).cast(),
-                std::ptr::from_ref(&beta).cast(),
-                at(matmul.b.at),
-                b,
-                at(matmul.a.at),
-                a,
-                at(matmul.addend.unwrap_or(matmul.out.at)),
-                out,
-                at(matmul.out.at),
-                out,
-                &raw const plan.algorithm,
-                at(self.workspace),
-                WORKSPACE,
-                self.stream.cast(),
-            )?;
-        }
-        Ok(())
     }
 }
 
+/// Where products are put.
+struct On<'a> {
+    handle: &'a Handle,
+    workspace: Pointer,
+    stream: CUstream,
+}
+
 /// How a product is to be multiplied.
-fn plan(handle: &Handle, matmul: &Matmul, key: &Key) -> Result<Plan> {
+fn plan(on: &On<'_>, matmul: &Matmul) -> Result<Plan> {
     let Matmul { m, n, k, number, .. } = *matmul;
     let compute = match number {
         Number::Tf32 => Compute::CUBLAS_COMPUTE_32F_FAST_TF32,
@@ -142,42 +126,8 @@ fn plan(handle: &Handle, matmul: &Matmul, key: &Key) -> Result<Plan> {
     plan.describe(Describes::CUBLASLT_MATMUL_DESC_TRANSA, &i32::from(matmul.b.turned))?;
     plan.describe(Describes::CUBLASLT_MATMUL_DESC_TRANSB, &i32::from(matmul.a.turned))?;
     plan.describe(Describes::CUBLASLT_MATMUL_DESC_EPILOGUE, &(epilogue(matmul) as u32))?;
-    if let Some(Pointer(bias)) = matmul.bias {
-        plan.describe(Describes::CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias)?;
-    }
-    plan.algorithm = fastest(handle, &plan, key)?;
+    plan.algorithm = choice::fastest(on, &plan, matmul)?;
     Ok(plan)
-}
-
-/// What the library expects to be the fastest.
-fn fastest(handle: &Handle, plan: &Plan, key: &Key) -> Result<sys::cublasLtMatmulAlgo_t> {
-    let [b, a, out] = plan.layouts;
-    let preference = lt::create_matmul_pref()?;
-    let set = |attribute, value: *const c_void, bytes| {
-        // SAFETY: the attribute takes that many bytes.
-        unsafe { lt::set_matmul_pref_attribute(preference, attribute, value, bytes) }
-    };
-    set(
-        Prefers::CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
-        std::ptr::from_ref(&WORKSPACE).cast(),
-        size_of::<usize>(),
-    )?;
-    let [of_a, of_b, of_c, of_d] = key.alignments;
-    for (attribute, bytes) in [
-        (Prefers::CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, of_b),
-        (Prefers::CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, of_a),
-        (Prefers::CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, of_c),
-        (Prefers::CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, of_d),
-    ] {
-        set(attribute, std::ptr::from_ref(&bytes).cast(), size_of::<u32>())?;
-    }
-    // SAFETY: the handles are valid; the preference is destroyed right after.
-    let found = unsafe {
-        let found = lt::get_matmul_algo_heuristic(handle.0, plan.operation, b, a, out, out, preference);
-        lt::destroy_matmul_pref(preference)?;
-        found
-    };
-    Ok(found?.algo)
 }
 
 impl Drop for Gemm {
@@ -196,6 +146,38 @@ impl Drop for Gemm {
 }
 
 impl Plan {
+    /// Puts the product into the stream, multiplied by `algorithm`.
+    fn launch(&self, on: &On<'_>, matmul: &Matmul, algorithm: &sys::cublasLtMatmulAlgo_t) -> Result<()> {
+        if let Some(Pointer(bias)) = matmul.bias {
+            self.describe(Describes::CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias)?;
+        }
+        let beta = f32::from(u8::from(matmul.addend.is_some()));
+        let [b, a, out] = self.layouts;
+        let at = |pointer: Pointer| pointer.0 as *mut c_void;
+        // SAFETY: the plan's handles live as long as this value; the caller vouches for the pointers.
+        unsafe {
+            lt::matmul(
+                on.handle.0,
+                self.operation,
+                std::ptr::from_ref(&matmul.alpha).cast(),
+                std::ptr::from_ref(&beta).cast(),
+                at(matmul.b.at),
+                b,
+                at(matmul.a.at),
+                a,
+                at(matmul.addend.unwrap_or(matmul.out.at)),
+                out,
+                at(matmul.out.at),
+                out,
+                algorithm,
+                at(on.workspace),
+                WORKSPACE,
+                on.stream.cast(),
+            )?;
+        }
+        Ok(())
+    }
+
     fn describe<T>(&self, attribute: Describes, value: &T) -> Result<()> {
         // SAFETY: each attribute is set with the type that it takes.
         unsafe {

@@ -1,6 +1,5 @@
 // The instructions that CUDA C++ has no words for (sm_80 and later): tensor-core products of 16x8x16, the loads that
-// feed them, copies from global to shared memory that run in the background, and (sm_90 and later) clusters of blocks.
-// Nothing else here. The layouts of fragments are those of the PTX manual: lane l holds, of a 16x8 sum, columns 2(l%4)
+// feed them, and copies from global to shared memory that run in the background. Nothing else here. The layouts of fragments are those of the PTX manual: lane l holds, of a 16x8 sum, columns 2(l%4)
 // and 2(l%4)+1 of rows l/4 (c[0], c[1]) and l/4 + 8 (c[2], c[3]).
 #pragma once
 #include "common.cuh"
@@ -48,24 +47,6 @@ __device__ __forceinline__ void end_copy_group() { asm volatile("cp.async.commit
 template <int N> __device__ __forceinline__ void wait_copies() {
   asm volatile("cp.async.wait_group %0;" : : "n"(N) : "memory");
 }
-
-#if __CUDA_ARCH__ >= 900
-// A barrier of all threads of the cluster's blocks; shared memory written before it is seen after it.
-__device__ __forceinline__ void cluster_barrier() {
-  asm volatile("barrier.cluster.arrive.release;\nbarrier.cluster.wait.acquire;" : : : "memory");
-}
-
-// What lies in block `rank` of the cluster where this block has `mine`, in shared memory.
-__device__ __forceinline__ float4 load_of_block(const float4* mine, unsigned rank) {
-  const uint32_t a = static_cast<uint32_t>(__cvta_generic_to_shared(mine));
-  uint32_t there;
-  float4 v;
-  asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(a), "r"(rank));
-  asm volatile("ld.shared::cluster.v4.f32 {%0, %1, %2, %3}, [%4];"
-               : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w) : "r"(there) : "memory");
-  return v;
-}
-#endif
 
 // 2^x within 2 ulp, 0 for -inf; what is below 2^-126 becomes 0.
 __device__ __forceinline__ float exp2_fast(float x) {

@@ -22,6 +22,7 @@ pub struct Device {
     index: usize,
     name: String,
     capability: (i32, i32),
+    shared_bytes: u32,
     modules: Vec<sys::CUmodule>,
     functions: Mutex<HashMap<Kernel, Function>>,
     /// cuBLASLt's, for all streams; made when the first product is asked for.
@@ -107,13 +108,15 @@ impl Device {
     fn new(index: usize) -> Result<Self> {
         let context = CudaContext::new(index)?;
         let capability = context.compute_capability()?;
+        let most = Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN;
+        let shared_bytes = u32::try_from(context.attribute(most)?).unwrap_or(0);
         let mut modules = Vec::with_capacity(images::ALL.len());
         for image in images::ALL {
             modules.push(load(image)?);
         }
         let name = context.name()?;
         let (functions, products, lost) = Default::default();
-        Ok(Self { context, index, name, capability, modules, functions, products, lost })
+        Ok(Self { context, index, name, capability, shared_bytes, modules, functions, products, lost })
     }
 
     /// Its number.
@@ -175,10 +178,9 @@ impl Device {
         &self.context
     }
 
-    /// Threads' shared memory that a kernel may ask for.
-    pub(crate) fn shared_bytes(&self) -> Result<i32> {
-        let most = Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN;
-        Ok(self.context.attribute(most)?)
+    /// The most dynamic shared memory that a block may have.
+    pub(crate) const fn shared_bytes(&self) -> u32 {
+        self.shared_bytes
     }
 
     /// A kernel by name.
@@ -195,9 +197,9 @@ impl Device {
         let function = found.ok_or_else(|| Fault::Failed(format!("there is no kernel '{kernel}'")))?;
         // Kernels that keep weights on the chip need more than the 48 KiB that every kernel may have.
         let attribute = sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+        let bytes = i32::try_from(self.shared_bytes).unwrap_or(0);
         // SAFETY: the function was just found. Where its own shared memory leaves less, the launch says so.
-        let _ =
-            unsafe { result::function::set_function_attribute(function, attribute, self.shared_bytes()?) };
+        let _ = unsafe { result::function::set_function_attribute(function, attribute, bytes) };
         functions.insert(kernel, Function(function));
         Ok(Function(function))
     }

@@ -63,6 +63,9 @@ pub trait Queue: Send + Sync {
     /// The device's number.
     fn device(&self) -> usize;
 
+    /// The most dynamic shared memory that a block of threads may have, in bytes.
+    fn shared_bytes(&self) -> u32;
+
     /// Makes the device the calling thread's. To be called by each thread before anything else.
     fn enter(&self) -> Result<()>;
 

@@ -88,6 +88,10 @@ impl Queue for Stream {
         self.device.index()
     }
 
+    fn shared_bytes(&self) -> u32 {
+        self.device.shared_bytes()
+    }
+
     fn enter(&self) -> Result<()> {
         if self.device.is_lost() {
             return Err(Fault::Lost("an earlier failure broke it".into()));

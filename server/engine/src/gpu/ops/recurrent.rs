@@ -276,7 +276,7 @@ impl Run<'_> {
     }
 
     /// Sequences of a block: few enough that many blocks work at once.
-    const fn rows(&self) -> usize {
+    fn rows(&self) -> usize {
         const PROCESSORS: usize = 132;
         match self.sizes.batch {
             rows if rows <= PROCESSORS => 1,

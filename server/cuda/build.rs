@@ -49,7 +49,7 @@ fn compile_one(nvcc: &Path, source: &Path, out: &Path) -> PathBuf {
     let mut image = out.join(source.file_name().expect("a kernel's file has a name"));
     image.set_extension("fatbin");
     let status = Command::new(nvcc)
-        .args(["-O3", "-std=c++17", "-fatbin"])
+        .args(["-O3", "-std=c++17", "-fatbin", "--compress-mode=size"])
         .args(targets())
         .arg("-o")
         .args([&image, source])

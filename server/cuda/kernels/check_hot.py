@@ -2,7 +2,7 @@
 
     python check_hot.py FOLDER [--checks-only]
 
-FOLDER holds norm.cubin, embed.cubin, epilogue.cubin, attention.cubin, recurrent.cubin and small_gemm.cubin. Needs
+FOLDER holds norm.cubin, embed.cubin, epilogue.cubin, attention.cubin and recurrent.cubin. Needs
 PyTorch (for memory, streams, graphs and a matrix product to compare with) and NumPy. Kernels are loaded and launched
 through the driver's C interface, with and without programmatic dependent launch. Every failure is printed; the last
 line sums up; the exit status is 1 if anything failed.
@@ -23,8 +23,6 @@ FN_IDENTITY, FN_TANH, FN_GELU, FN_GELU_TANH, FN_SILU, FN_CLIP = 0, 2, 7, 8, 9, 1
 INT_MIN = -(2**31)
 MAX_DYNAMIC_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 PROGRAMMATIC_SERIALIZATION = 6  # CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION
-WEIGHTS_STAY = 256  # see small_gemm.cu
-GEMM_TILES = [(16, 32, 92160), (32, 48, 102400)]  # of gemm_*: tile rows, tile columns, bytes of shared memory
 I64 = ctypes.c_longlong
 random = np.random.default_rng(1)
 
@@ -59,7 +57,7 @@ class Kernels:
         self.driver = ctypes.CDLL("libcuda.so.1")
         self.modules = []
         for file in sorted(folder.glob("*.cubin")):
-            if file.stem in ("norm", "embed", "epilogue", "attention", "recurrent", "small_gemm"):
+            if file.stem in ("norm", "embed", "epilogue", "attention", "recurrent"):
                 module = ctypes.c_void_p()
                 self.call("cuModuleLoad", ctypes.byref(module), str(file).encode())
                 self.modules.append(module)
@@ -277,29 +275,6 @@ def check_chain(kernels, report):
 
 
 # --- Small products ---------------------------------------------------------------------------------------------------
-
-def gemm_name(tile):
-    return "gemm_{}x{}".format(*tile[:2])
-
-
-def gemm_launch(kernels, kind, tile, args, m, n, dependent=False):
-    rows, columns, shared = tile
-    kernels.launch(f"{gemm_name(tile)}_{kind}", (ceil_div(n, columns), ceil_div(m, rows)), 256, args, shared=shared,
-                   dependent=dependent)
-
-
-def check_gemm(kernels, report, kind, tile, m, n, k, function, has_bias, has_other):
-    x, x_ = normal(m, k, kind=kind)
-    w = on_device(random.standard_normal((n, k)).astype(np.float32) / math.sqrt(k), kind)
-    bias, bias_ = normal(n, kind=kind) if has_bias else (None, 0)
-    other, other_ = normal(m, n, kind=kind) if has_other else (None, 0)
-    out = blank(m * n + 8, kind=kind)
-    gemm_launch(kernels, kind, tile, (x, w, bias, other, out, m, n, k, function, -0.5, 1.25), m, n)
-    result = applied(function % WEIGHTS_STAY, x_ @ exact(w).T + bias_ + other_, -0.5, 1.25)
-    expected = np.concatenate([result.reshape(-1), np.full(8, 7.0)])
-    report.check(f"{gemm_name(tile)}_{kind} {m}x{n}x{k} function {function} bias {has_bias} other {has_other}",
-                 [(out, expected)], 2 * ROUNDING[kind])
-
 
 # --- Attention --------------------------------------------------------------------------------------------------------
 
@@ -582,23 +557,7 @@ def time_lstm(kernels, batch, rows, steps=60, size=128):
                                         shared=lstm_shared(size, rows), dependent=d), count=10)
 
 
-def time_gemm(kernels, m, n, k):
-    """Each tile: plain, with dependent launches, and with those and weights that stay."""
-    x, w, bias = blank(m, k, kind="f16"), blank(n, k, kind="f16"), blank(n, kind="f16")
-    other, out = blank(m, n, kind="f16"), blank(m, n, kind="f16")
-    torch_time = microseconds(lambda: torch.matmul(x, w.T, out=out), 20)
-    print(f"time gemm {m}x{n}x{k} f16: torch.matmul {torch_time:.2f} us; with bias, residual and gelu:", flush=True)
-    for tile in GEMM_TILES:
-        times = []
-        for function, dependent in ((FN_GELU, False), (FN_GELU, True), (FN_GELU + WEIGHTS_STAY, True)):
-            args = (x, w, bias, other, out, m, n, k, function, 0.0, 0.0)
-            times.append(microseconds(lambda: gemm_launch(kernels, "f16", tile, args, m, n, dependent), 20))
-        print(f"    {gemm_name(tile)}: " + " / ".join(f"{t:.2f}" for t in times), flush=True)
-
-
 def time_all(kernels):
-    for n, k in ((1152, 384), (384, 384), (1536, 384), (384, 1536)):
-        time_gemm(kernels, 128, n, k)
     for name, heads, size in (("MiniLM", 12, 32), ("BERT", 12, 64)):
         for batch in (1, 32, 128):
             for wide in (False, True):
@@ -631,12 +590,6 @@ def check_all(kernels, report):
                 for bias, other, in_place in ((True, True, False), (False, True, True), (True, False, True)):
                     report.attempt("bias_act", check_bias_act, kernels, report, kind, n, function, bias, other,
                                    in_place)
-        for tile in GEMM_TILES if kind != "f32" else ():
-            for case in ((128, 384, 384, FN_GELU, True, True), (1, 7, 8, FN_IDENTITY, True, False),
-                         (33, 50, 72, FN_TANH, True, True), (70, 97, 1000, FN_CLIP, False, True),
-                         (17, 100, 1544, FN_SILU + WEIGHTS_STAY, True, False),
-                         (130, 64, 3072, FN_GELU_TANH + WEIGHTS_STAY, False, False)):
-                report.attempt(gemm_name(tile), check_gemm, kernels, report, kind, tile, *case)
         for size in (32, 64, 96, 128):
             for wide in (False, True) if kind != "f32" and size <= 64 else (False,):
                 for name, queries, keys, options in attention_cases(kind):

@@ -1,24 +1,25 @@
-// out[m, n] = gelu(x[m, k] w[n, k]^T + bias[n]) for many rows, on Hopper (sm_90a): the exact GELU (by erf) where it costs
-// next to nothing, under the next tile's products. f16 or bf16, sums in f32. `bias` may be null.
+// out[m, n] = gelu(x[m, k] w[n, k]^T + bias[n]) for many rows, on Hopper (sm_90a): the exact GELU (by erf) where it
+// costs next to nothing, under the next tile's products. f16 or bf16, sums in f32. `bias` may be null.
 //
-// Kernels: gemm_gelu_* (tiles of 128 x 192, each block for itself), gemm_gelu_pair_* (the same tiles; the two blocks of a
-// cluster have tiles one below the other and each fetches one half of w's tile for both) and gemm_gelu_small_pair_*
+// Kernels: gemm_gelu_* (tiles of 128 x 192, each block for itself), gemm_gelu_pair_* (the same tiles; the two blocks of
+// a cluster have tiles one below the other and each fetches one half of w's tile for both), gemm_gelu_small_pair_*
 // (128 x 128, also in pairs).
 //
-// Persistent: the grid is the number of multiprocessors (of pairs: rounded down to an even number) or less, whatever the
-// size; blocks of THREADS = 384 threads, dynamic shared memory Shape::BYTES (224,512 for 128 x 192, 216,320 for
-// 128 x 128), one block a multiprocessor. The first two of a block's warpgroups multiply, each its own tiles, taking
-// turns at the tensor cores: while one multiplies, the other finishes and stores its last tile. A thread of the third
-// fetches slices of SLICE of k, up to STAGES ahead.
+// Persistent: the grid is the number of multiprocessors or less, whatever the size (of pairs: an even number, at best
+// twice what cuOccupancyMaxActiveClusters says); blocks of THREADS = 384 threads, dynamic shared memory Shape::BYTES
+// (224,512 for 128 x 192, 216,320 for 128 x 128), one block a multiprocessor. The first two of a block's warpgroups
+// multiply, each its own tiles, taking turns at the tensor cores: while one multiplies, the other finishes and stores
+// its last tile. A thread of the third fetches slices of SLICE of k, up to STAGES ahead.
 //
-// Arguments: the tensor maps of x and w by value, 128 bytes each, aligned to 64; then bias, out, m, n, k. The host makes
-// both maps with cuTensorMapEncodeTiled:
+// Arguments: the tensor maps of x and w by value, 128 bytes each, aligned to 64; then bias, out, m, n, k. The host
+// makes both maps with cuTensorMapEncodeTiled:
 //   data type FLOAT16 or BFLOAT16, rank 2, address x (w), 16-byte aligned
 //   globalDim {k, m} ({k, n}), globalStrides {2 k} bytes, elementStrides {1, 1}
 //   boxDim {SLICE, ROWS} = {64, 128} for x; {SLICE, Shape::W_BOX} for w: {64, 192} for gemm_gelu, {64, 96} for
 //   gemm_gelu_pair, {64, 64} for gemm_gelu_small_pair
 //   interleave NONE, swizzle 128B, l2Promotion 256B, oobFill NONE (what lies outside is read as zeros)
-// k > 0 and n are multiples of 8, m is any; `out` is 16-byte aligned, `bias` 4-byte. Rows from m on are not stored.
+// k > 0 and n > 0 are multiples of 8, m > 0 is any; `out` is 16-byte aligned, `bias` 4-byte. Rows from m on are not
+// stored.
 #include "../common.cuh"
 #include "../ptx.cuh"
 #include "../vector.cuh"
@@ -28,7 +29,7 @@ struct alignas(64) TensorMap {
   uint64_t opaque[16];
 };
 
-// --- Instructions -----------------------------------------------------------------------------------------------------
+// --- Instructions ----------------------------------------------------------------------------------------------------
 // Of sm_90a, one function each. Addresses are of shared memory, as `shared_address` gives them.
 
 __device__ __forceinline__ uint32_t shared_address(const void* p) {
@@ -136,7 +137,8 @@ template <int N> __device__ __forceinline__ void hold(float (&c)[N]) {
 
 // c += a (64 x 16) times b (2 SUMS x 16, transposed), both in shared memory, by the whole warpgroup, later. Warp w has
 // rows 16 w to 16 w + 15; lane l of it has, of each eight columns, c[0], c[1] and c[2], c[3] as `multiply` does.
-template <typename T, int SUMS> __device__ __forceinline__ void multiply_later(float (&c)[SUMS], uint64_t a, uint64_t b);
+template <typename T, int SUMS>
+__device__ __forceinline__ void multiply_later(float (&c)[SUMS], uint64_t a, uint64_t b);
 #define MULTIPLY_LATER(T, SUMS, SHAPE, A, B)                                                                     \
   template <> __device__ __forceinline__ void multiply_later<T, SUMS>(float (&c)[SUMS], uint64_t a, uint64_t b) { \
     asm volatile("{\n.reg .pred add;\nsetp.ne.b32 add, 1, 0;\nwgmma.mma_async.sync.aligned." SHAPE               \
@@ -161,7 +163,7 @@ __device__ __forceinline__ float reciprocal(float x) {
   return y;
 }
 
-// --- Shapes -----------------------------------------------------------------------------------------------------------
+// --- Shapes ----------------------------------------------------------------------------------------------------------
 
 constexpr int THREADS = 384, MULTIPLIERS = 2, WARPS_A_GROUP = 4;
 constexpr int ROWS = 128;          // of a tile
@@ -221,7 +223,8 @@ template <typename S> struct Cursor {
   uint32_t parity;  // of the use
 
   // At the slice of this number, counted over all tiles of the block.
-  __device__ __forceinline__ explicit Cursor(unsigned slice) : stage(slice % S::STAGES), parity(slice / S::STAGES & 1) {}
+  __device__ __forceinline__ explicit Cursor(unsigned slice)
+      : stage(slice % S::STAGES), parity(slice / S::STAGES & 1) {}
   __device__ __forceinline__ void next() {
     if (++stage == S::STAGES) {
       stage = 0;
@@ -255,7 +258,7 @@ template <typename S> struct Tiles {
   }
 };
 
-// --- Fetching ---------------------------------------------------------------------------------------------------------
+// --- Fetching --------------------------------------------------------------------------------------------------------
 
 // By one thread of each block.
 template <typename S>
@@ -281,7 +284,7 @@ __device__ __forceinline__ void fetch_tiles(const TensorMap& x, const TensorMap&
   }
 }
 
-// --- Multiplying ------------------------------------------------------------------------------------------------------
+// --- Multiplying -----------------------------------------------------------------------------------------------------
 
 // How a product finds its operand: rows of 128 bytes, swizzled, eight of them in SWIZZLE_BYTES.
 __device__ __forceinline__ uint64_t operand(uint32_t address) {
@@ -306,7 +309,8 @@ __device__ __forceinline__ void multiply_slice(Sums<S>& sums, const Memory<S>& m
 }
 
 // By one lane of each warp: the stage may be filled again, in both blocks of a pair.
-template <typename S> __device__ __forceinline__ void release_stage(const Memory<S>& memory, const Tiles<S>& tiles, int stage) {
+template <typename S>
+__device__ __forceinline__ void release_stage(const Memory<S>& memory, const Tiles<S>& tiles, int stage) {
   arrive(memory.empty(stage));
   if constexpr (S::BLOCKS > 1) arrive_at_block(memory.empty(stage), tiles.rank ^ 1);
 }
@@ -337,7 +341,7 @@ __device__ __forceinline__ void multiply_tile(Sums<S>& sums, const Memory<S>& me
   for (int half = 0; half < ROWS / 64; half++) hold(sums[half]);
 }
 
-// --- What follows the product -----------------------------------------------------------------------------------------
+// --- What follows the product ----------------------------------------------------------------------------------------
 
 // The sums begin as the bias of their columns.
 template <typename T, typename S>
@@ -357,7 +361,7 @@ __device__ __forceinline__ void begin_with_bias(Sums<S>& sums, const T* bias, in
 
 // 1 + 2^(-x p(x^2)), whose reciprocal is the share of the normal distribution below x. p is the polynomial of least
 // error of x times that share: 3.1e-6. It is positive, so that all is well far outside of what it was fitted to; the
-// upper bound leaves room for the product of two.
+// upper bound leaves room for the product of two (and x = -1e12 gives -1e-6).
 __device__ __forceinline__ float one_by_share_below(float x) {
   const float u = x * x;
   float p = fmaf(u, -3.2103766e-6f, 8.7909756e-5f);
@@ -367,15 +371,15 @@ __device__ __forceinline__ float one_by_share_below(float x) {
   return 1.f + exp2_fast(fminf(x * p, 60.f));
 }
 
-// x/2 (1 + erf(x / sqrt 2)) of two numbers, with one reciprocal for both: reciprocals are what there are fewest units for.
+// x/2 (1 + erf(x / sqrt 2)) of two numbers, with one reciprocal for both: of its units there are fewest.
 __device__ __forceinline__ float2 gelu(float x, float y) {
   const float a = one_by_share_below(x), b = one_by_share_below(y);
   const float r = reciprocal(a * b);
   return make_float2(x * (b * r), y * (a * r));
 }
 
-// A warp's 16 rows of CHUNK columns, the sums `c` from FIRST on: through shared memory, so that 16 bytes of a row lie in
-// one lane and 128 are stored together.
+// A warp's 16 rows of CHUNK columns, the sums `c` from FIRST on: through shared memory, so that 16 bytes of a row lie
+// in one lane and 128 are stored together.
 template <typename T, int FIRST, int SUMS>
 __device__ __forceinline__ void finish_chunk(const float (&c)[SUMS], char* chunk, T* out, int row, int column, int m,
                                              int n, int lane) {
@@ -437,7 +441,7 @@ __device__ __forceinline__ void make_tiles(const Memory<S>& memory, const Tiles<
   }
 }
 
-// --- All --------------------------------------------------------------------------------------------------------------
+// --- All -------------------------------------------------------------------------------------------------------------
 
 template <typename T, typename S>
 __device__ __forceinline__ void gemm_gelu(const TensorMap& x, const TensorMap& w, const T* bias, T* out, int m, int n,
@@ -461,6 +465,7 @@ __device__ __forceinline__ void gemm_gelu(const TensorMap& x, const TensorMap& w
   if (warp >= MULTIPLIERS * WARPS_A_GROUP) {
     keep_registers<40>();
     if (warp == MULTIPLIERS * WARPS_A_GROUP && lane == 0) fetch_tiles<S>(x, w, memory, tiles, slices);
+    __syncwarp();
     if constexpr (S::BLOCKS > 1) meet_cluster();  // the other block still writes and arrives here
   } else {
     take_registers<232>();

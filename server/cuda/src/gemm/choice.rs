@@ -23,6 +23,8 @@ type Algorithm = sys::cublasLtMatmulAlgo_t;
 const CANDIDATES: usize = 8;
 /// How often each runs while it is timed.
 const RUNS: usize = 4;
+/// Less than this many multiplications take no longer than a launch, and cannot be timed so.
+const LEAST: usize = 1 << 32;
 /// What another must gain on the library's first guess: less is noise.
 const GAIN: f32 = 0.97;
 
@@ -32,7 +34,9 @@ pub(super) fn fastest(on: &On<'_>, plan: &Plan, matmul: &Matmul) -> Result<Algor
     let first = *candidates.first().ok_or_else(|| Fault::Failed("no algorithm multiplies this".into()))?;
     // SAFETY: the stream is the caller's own.
     let status = unsafe { result::stream::is_capturing(on.stream) }?;
-    if candidates.len() == 1 || status != CUstreamCaptureStatus::CU_STREAM_CAPTURE_STATUS_NONE {
+    let work = [matmul.m, matmul.n, matmul.k, matmul.batch].into_iter().fold(1, usize::saturating_mul);
+    if candidates.len() == 1 || work < LEAST || status != CUstreamCaptureStatus::CU_STREAM_CAPTURE_STATUS_NONE
+    {
         return Ok(first);
     }
     let clock = Clock::new()?;

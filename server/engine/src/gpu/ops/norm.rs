@@ -74,6 +74,10 @@ impl DeviceOp for Norm {
         if let Some(added) = other.take_if(|other| other.shape != x.shape) {
             x = pointwise::binary(context, girandole_cuda::BinaryOp::Add, &x, &added)?;
         }
+        let bias = inputs.like(context, 2, &x)?;
+        if inputs.get(2).is_some() && bias.is_none() {
+            return Ok(None);
+        }
         if x.shape.last() != Some(&width) {
             return Err(OpError::invalid(format!("expected rows of {width}, got shape {}", x.shape)));
         }
@@ -86,7 +90,7 @@ impl DeviceOp for Norm {
             let arguments = arguments![
                 x.at(),
                 other.as_ref().map(DeviceTensor::at),
-                girandole_cuda::Pointer::NULL,
+                bias.as_ref().map(DeviceTensor::at),
                 scale.at(),
                 shift.as_ref().map(DeviceTensor::at),
                 made.at(),

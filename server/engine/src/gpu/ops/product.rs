@@ -8,7 +8,6 @@ use crate::{
     error::{OpError, Result},
     gpu::{
         context::Context,
-        dtype::Dtype,
         function,
         tensor::{DeviceTensor, Held},
         weights::{Form, Owner},
@@ -63,75 +62,14 @@ impl DeviceOp for Product {
             epilogue: Epilogue::None,
             alpha: self.0.alpha,
         };
-        let code = self.0.activation.map_or(Code::IDENTITY, function::code);
-        if self.0.alpha == 1.0
-            && matches!(inputs.get(1), Some(Held::Constant(..)))
-            && let Some(tile) = Tile::of(x.dtype, [m, n, k], whole.is_some())
-            && tile.shared_bytes <= context.queue.shared_bytes()
-        {
-            let operands = [Some(x.at()), Some(weights.at()), at(&bias), at(&residual), Some(made.at())];
-            tile.launch(context, x.dtype.suffix(), operands, [m, n, k], code)?;
-            return one(made);
-        }
         if let Some(epilogue) = whole {
             context.matmul(&Matmul { addend: at(&residual), bias: at(&bias), epilogue, ..matmul })?;
             return one(made);
         }
         context.matmul(&matmul)?;
+        let code = self.0.activation.map_or(Code::IDENTITY, function::code);
         finish(context, &made, [at(&bias), at(&residual)], [m, n], code)?;
         one(made)
-    }
-}
-
-/// A kernel for few rows, where the time is that of getting the first and the last number (`kernels/small_gemm.cu`
-/// says what was measured).
-struct Tile {
-    stem: &'static str,
-    rows: usize,
-    columns: usize,
-    shared_bytes: u32,
-}
-
-impl Tile {
-    /// The most rows, and the most columns and depth, that it is the faster for.
-    const ROWS: usize = 128;
-    const SIDE: usize = 512;
-    const COLUMNS: usize = 2048;
-    /// Says that weights are fetched while the kernel before is still running: nothing writes to them any more.
-    const WEIGHTS_STAY: i32 = 256;
-
-    /// The tile for rows, columns and depth; `in_epilogue` says that cuBLASLt applies the function by itself.
-    fn of(dtype: Dtype, [m, n, k]: [usize; 3], in_epilogue: bool) -> Option<Self> {
-        let fits = dtype.is_float()
-            && dtype.size() == 2
-            && m <= Self::ROWS
-            && k <= Self::SIDE
-            && k.is_multiple_of(8);
-        match (fits, in_epilogue) {
-            (true, true) if n <= Self::SIDE => {
-                Some(Self { stem: "gemm_16x32", rows: 16, columns: 32, shared_bytes: 92_160 })
-            }
-            (true, false) if n <= Self::COLUMNS => {
-                Some(Self { stem: "gemm_32x48", rows: 32, columns: 48, shared_bytes: 102_400 })
-            }
-            _ => None,
-        }
-    }
-
-    fn launch(
-        &self,
-        context: &Context,
-        suffix: &'static str,
-        [x, weights, bias, other, out]: [Option<Pointer>; 5],
-        [m, n, k]: [usize; 3],
-        code: Code,
-    ) -> Result<()> {
-        let blocks = [n.div_ceil(self.columns), m.div_ceil(self.rows), 1];
-        let blocks = blocks.map(|count| u32::try_from(count).unwrap_or(u32::MAX));
-        let grid = Grid::new(blocks, 256).with_shared(self.shared_bytes);
-        let function = code.number + Self::WEIGHTS_STAY;
-        let arguments = arguments![x, weights, bias, other, out, m, n, k, function, code.p, code.q];
-        context.launch(self.stem, suffix, grid, &arguments)
     }
 }
 

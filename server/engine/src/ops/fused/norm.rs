@@ -1,5 +1,6 @@
 //! Rows along the last axis brought to mean 0 and variance 1, or to a mean square of 1, then scaled and
-//! shifted by fixed numbers: of `[x]`, or of the sum `[x, other]`, which broadcast.
+//! shifted by fixed numbers: of `[x]`, or of the sum `[x, other]`, which broadcast; for GPUs also of a sum with a row,
+//! `[x, other, bias]`.
 
 use std::sync::Arc;
 
@@ -67,6 +68,9 @@ impl Op for Norm {
 
     fn eval(&self, inputs: Inputs, _run: &RunContext) -> Result<Outputs> {
         let (x, other) = (inputs.tensor(0)?, inputs.opt_tensor(1)?);
+        let biased =
+            inputs.opt_tensor(2)?.map(|bias| zip::<f32, f32, f32>(x, bias, |a, b| a + b)).transpose()?;
+        let x = biased.as_ref().unwrap_or(x);
         one(match other {
             Some(other) if !self.repeats(x, other) => {
                 self.run(&zip::<f32, f32, f32>(x, other, |a, b| a + b)?, None)

@@ -67,6 +67,7 @@ const GPU_STAGES: &[&[Rule]] = &[
     &[gpu::product::bias],
     // A sum belongs to the normalisation after it, which reads it anyway; where there is none, to the product.
     &[norm::of_sum],
+    &[gpu::product::bias_into_norm],
     &[gpu::product::residual, gpu::product::activation],
     &[gpu::embed::rows],
     &[batch_norm::into_weights],

@@ -4,7 +4,7 @@
 use crate::{
     graph::{Node, ValueId},
     ops::{
-        fused::product::Product,
+        fused::{norm::Norm, product::Product},
         math::binary::arithmetic::Arithmetic,
         nn::{gemm::Gemm, matmul::MatMul},
     },
@@ -53,6 +53,23 @@ pub(in super::super) fn bias(view: &View<'_>, root: &Node, edit: &mut Edit) -> O
     let bias = bias_of(view, edit, added, columns, 1.0)?;
     let inputs = [node.input(0), node.input(1), Some(bias)];
     edit.node_into(NAME, product.with_bias(), inputs, root.outputs.clone());
+    Some(())
+}
+
+/// The bias of a product that only a normalisation reads is added there, where the sum is read anyway.
+pub(in super::super) fn bias_into_norm(view: &View<'_>, root: &Node, edit: &mut Edit) -> Option<()> {
+    let norm = operator::<Norm>(root)?;
+    let &[Some(a), Some(b)] = &root.inputs[..] else { return None };
+    let open = |made: ValueId| {
+        let (node, product) = view.made_by::<Product>(made)?;
+        let bare = product.activation.is_none() && !product.has_residual;
+        let same = view.shape(a)? == view.shape(b)?;
+        (product.has_bias && bare && same && view.is_private(made)).then_some((node, product))
+    };
+    let ((node, product), other) = open(a).map(|found| (found, b)).or_else(|| Some((open(b)?, a)))?;
+    let bare = Product { has_bias: false, ..product.clone() };
+    let sums = edit.node(NAME, bare, [node.input(0), node.input(1)]);
+    edit.node_into("Norm", norm.clone(), [Some(sums), Some(other), node.input(2)], root.outputs.clone());
     Some(())
 }
 

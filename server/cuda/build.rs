@@ -21,15 +21,29 @@ fn main() {
         println!("cargo::rerun-if-env-changed={name}");
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    let images = if env::var_os("CARGO_FEATURE_KERNELS").is_some() { compile(&out) } else { Vec::new() };
-    let entries: String = images.iter().map(|path| format!("include_bytes!({path:?}),\n")).collect();
-    fs::write(out.join("images.rs"), format!("&[{entries}]")).expect("OUT_DIR is written to");
+    let mut lists = [Vec::new(), Vec::new()];
+    if env::var_os("CARGO_FEATURE_KERNELS").is_some() {
+        let architectures = architectures();
+        lists[0] = compile("kernels", &targets(&architectures), &out);
+        if architectures.iter().any(|architecture| architecture == "90") {
+            lists[1] = compile("kernels/hopper", &["-gencode=arch=compute_90a,code=sm_90a".into()], &out);
+        }
+    }
+    let [all, hopper] = lists
+        .map(|images| images.iter().map(|path| format!("include_bytes!({path:?}),")).collect::<String>());
+    let list = format!(
+        "/// Every fat binary, of several kernels each; the driver picks the part that fits its device.\n\
+         pub(crate) const ALL: &[&[u8]] = &[{all}];\n\
+         /// Those for Hopper alone.\n\
+         pub(crate) const HOPPER: &[&[u8]] = &[{hopper}];\n"
+    );
+    fs::write(out.join("images.rs"), list).expect("OUT_DIR is written to");
 }
 
-/// Every kernel file's fat binary.
-fn compile(out: &Path) -> Vec<PathBuf> {
+/// The fat binary of every kernel file in a folder.
+fn compile(folder: &str, targets: &[String], out: &Path) -> Vec<PathBuf> {
     let nvcc = nvcc();
-    let mut sources: Vec<PathBuf> = fs::read_dir("kernels")
+    let mut sources: Vec<PathBuf> = fs::read_dir(folder)
         .expect("the kernels' folder is read")
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension().is_some_and(|extension| extension == "cu"))
@@ -38,19 +52,19 @@ fn compile(out: &Path) -> Vec<PathBuf> {
     let workers: Vec<_> = sources
         .into_iter()
         .map(|source| {
-            let (nvcc, out) = (nvcc.clone(), out.to_owned());
-            thread::spawn(move || compile_one(&nvcc, &source, &out))
+            let (nvcc, targets, out) = (nvcc.clone(), targets.to_owned(), out.to_owned());
+            thread::spawn(move || compile_one(&nvcc, &source, &targets, &out))
         })
         .collect();
     workers.into_iter().map(|worker| worker.join().expect("a kernel did not compile")).collect()
 }
 
-fn compile_one(nvcc: &Path, source: &Path, out: &Path) -> PathBuf {
+fn compile_one(nvcc: &Path, source: &Path, targets: &[String], out: &Path) -> PathBuf {
     let mut image = out.join(source.file_name().expect("a kernel's file has a name"));
     image.set_extension("fatbin");
     let status = Command::new(nvcc)
         .args(["-O3", "-std=c++17", "-fatbin", "--compress-mode=size"])
-        .args(targets())
+        .args(targets)
         .arg("-o")
         .args([&image, source])
         .status()
@@ -59,11 +73,15 @@ fn compile_one(nvcc: &Path, source: &Path, out: &Path) -> PathBuf {
     image
 }
 
-fn targets() -> Vec<String> {
+fn architectures() -> Vec<String> {
     let all = env::var("GIRANDOLE_CUDA_ARCHITECTURES").unwrap_or_else(|_| ARCHITECTURES.into());
-    let all: Vec<&str> = all.split_whitespace().collect();
-    let machine = all.iter().map(|arch| format!("-gencode=arch=compute_{arch},code=sm_{arch}"));
-    let newest = all.last().map(|arch| format!("-gencode=arch=compute_{arch},code=compute_{arch}"));
+    all.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Machine code for each, and for newer devices the last one's PTX.
+fn targets(architectures: &[String]) -> Vec<String> {
+    let machine = architectures.iter().map(|arch| format!("-gencode=arch=compute_{arch},code=sm_{arch}"));
+    let newest = architectures.last().map(|arch| format!("-gencode=arch=compute_{arch},code=compute_{arch}"));
     machine.chain(newest).collect()
 }
 

@@ -23,12 +23,16 @@ pub struct Device {
     name: String,
     capability: (i32, i32),
     shared_bytes: u32,
+    multiprocessors: u32,
     modules: Vec<sys::CUmodule>,
     functions: Mutex<HashMap<Kernel, Function>>,
     /// cuBLASLt's, for all streams; made when the first product is asked for.
     products: OnceLock<Handle>,
     lost: AtomicBool,
 }
+
+/// The compute capability of H100 and H200, whose own instructions no other device has.
+const HOPPER: (i32, i32) = (9, 0);
 
 /// A kernel in the device's memory.
 #[derive(Clone, Copy)]
@@ -110,13 +114,24 @@ impl Device {
         let capability = context.compute_capability()?;
         let most = Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN;
         let shared_bytes = u32::try_from(context.attribute(most)?).unwrap_or(0);
-        let mut modules = Vec::with_capacity(images::ALL.len());
-        for image in images::ALL {
-            modules.push(load(image)?);
-        }
+        let count = context.attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
+        let multiprocessors = u32::try_from(count).unwrap_or(1);
+        let hopper = if capability == HOPPER { images::HOPPER } else { &[] };
+        let modules = images::ALL.iter().chain(hopper).map(|image| load(image)).collect::<Result<_>>()?;
         let name = context.name()?;
         let (functions, products, lost) = Default::default();
-        Ok(Self { context, index, name, capability, shared_bytes, modules, functions, products, lost })
+        Ok(Self {
+            context,
+            index,
+            name,
+            capability,
+            shared_bytes,
+            multiprocessors,
+            modules,
+            functions,
+            products,
+            lost,
+        })
     }
 
     /// Its number.
@@ -127,6 +142,16 @@ impl Device {
     /// What the vendor calls it.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether it has the instructions that only Hopper has, and this build kernels that use them.
+    pub(crate) fn is_hopper(&self) -> bool {
+        self.capability == HOPPER && !images::HOPPER.is_empty()
+    }
+
+    /// Its multiprocessors.
+    pub(crate) const fn multiprocessors(&self) -> u32 {
+        self.multiprocessors
     }
 
     /// Whether the next kernel of a stream may be set up before the last has ended.

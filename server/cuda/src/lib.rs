@@ -14,6 +14,7 @@ mod dnn;
 mod fault;
 mod function;
 mod gemm;
+mod hopper;
 mod images;
 mod launch;
 mod matmul;

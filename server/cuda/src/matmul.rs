@@ -12,6 +12,8 @@ pub enum Epilogue {
     Relu,
     /// GELU by tanh.
     GeluTanh,
+    /// GELU by the error function; only of products that the queue [applies](crate::Queue::applies) it to.
+    Gelu,
 }
 
 /// Where a matrix's rows lie: row-major, `stride` elements from row to row; of a turned one the columns do.

@@ -96,6 +96,9 @@ pub trait Queue: Send + Sync {
     /// Launches a kernel.
     fn launch(&self, kernel: Kernel, grid: Grid, arguments: &[Argument]) -> Result<()>;
 
+    /// Whether [`Self::matmul`] does a product's epilogue, and faster than a kernel after it would.
+    fn applies(&self, matmul: &Matmul) -> bool;
+
     /// Multiplies matrices.
     fn matmul(&self, matmul: &Matmul) -> Result<()>;
 

@@ -9,8 +9,8 @@ use std::{
 use cudarc::driver::{CudaEvent, CudaStream, result, sys};
 
 use crate::{
-    Argument, Convolution, Fault, Graph, Grid, Kernel, Matmul, Pinned, Pointer, Queue, Result, Timer,
-    device::Device, dnn::Dnn, gemm::Gemm, launch::addresses,
+    Argument, Convolution, Epilogue, Fault, Graph, Grid, Kernel, Matmul, Pinned, Pointer, Queue, Result,
+    Timer, device::Device, dnn::Dnn, gemm::Gemm, hopper, launch::addresses,
 };
 
 /// See the module.
@@ -207,7 +207,15 @@ impl Queue for Stream {
         self.device.note(launched.map_err(|fault| named(kernel, fault)))
     }
 
+    fn applies(&self, matmul: &Matmul) -> bool {
+        matmul.epilogue != Epilogue::Gelu || (self.device.is_hopper() && hopper::takes(matmul))
+    }
+
     fn matmul(&self, matmul: &Matmul) -> Result<()> {
+        if matmul.epilogue == Epilogue::Gelu {
+            let (grid, arguments) = hopper::launch(matmul, self.device.multiprocessors())?;
+            return self.launch(hopper::kernel(matmul.number), grid, &arguments);
+        }
         let mut gemm = self.gemm.lock().unwrap_or_else(PoisonError::into_inner);
         let gemm = match &mut *gemm {
             Some(gemm) => gemm,

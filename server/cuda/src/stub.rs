@@ -9,7 +9,8 @@ use std::{
 };
 
 use crate::{
-    Argument, Convolution, Fault, Graph, Grid, Kernel, Matmul, Pinned, Pointer, Queue, Result, Timer,
+    Argument, Convolution, Epilogue, Fault, Graph, Grid, Kernel, Matmul, Pinned, Pointer, Queue, Result,
+    Timer,
 };
 
 /// Something that a queue was asked to do.
@@ -177,6 +178,10 @@ impl Queue for Stub {
     fn launch(&self, kernel: Kernel, grid: Grid, arguments: &[Argument]) -> Result<()> {
         self.lock().events.push(Event::Launch { kernel, grid, arguments: arguments.to_vec() });
         Ok(())
+    }
+
+    fn applies(&self, matmul: &Matmul) -> bool {
+        matmul.epilogue != Epilogue::Gelu
     }
 
     fn matmul(&self, matmul: &Matmul) -> Result<()> {

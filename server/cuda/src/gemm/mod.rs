@@ -254,5 +254,8 @@ const fn epilogue(matmul: &Matmul) -> LtEpilogue {
         (Epilogue::Relu, true) => LtEpilogue::CUBLASLT_EPILOGUE_RELU_BIAS,
         (Epilogue::GeluTanh, false) => LtEpilogue::CUBLASLT_EPILOGUE_GELU,
         (Epilogue::GeluTanh, true) => LtEpilogue::CUBLASLT_EPILOGUE_GELU_BIAS,
+        // The library has no such function: a queue does not say that it applies it.
+        (Epilogue::Gelu, false) => LtEpilogue::CUBLASLT_EPILOGUE_DEFAULT,
+        (Epilogue::Gelu, true) => LtEpilogue::CUBLASLT_EPILOGUE_BIAS,
     }
 }

@@ -68,6 +68,7 @@ pub(crate) fn epilogue(function: Option<Function>) -> Option<Epilogue> {
         None => Some(Epilogue::None),
         Some(Function::RELU) => Some(Epilogue::Relu),
         Some(Function::GeluTanh) => Some(Epilogue::GeluTanh),
+        Some(Function::Gelu) => Some(Epilogue::Gelu),
         Some(_) => None,
     }
 }

@@ -62,8 +62,10 @@ impl DeviceOp for Product {
             epilogue: Epilogue::None,
             alpha: self.0.alpha,
         };
-        if let Some(epilogue) = whole {
-            context.matmul(&Matmul { addend: at(&residual), bias: at(&bias), epilogue, ..matmul })?;
+        let whole =
+            whole.map(|epilogue| Matmul { addend: at(&residual), bias: at(&bias), epilogue, ..matmul });
+        if let Some(whole) = whole.filter(|whole| context.queue.applies(whole)) {
+            context.matmul(&whole)?;
             return one(made);
         }
         context.matmul(&matmul)?;

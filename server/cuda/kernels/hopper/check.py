@@ -1,10 +1,10 @@
-"""Checks gemm_act.cu's kernels on a Hopper GPU against PyTorch in f64, and times them.
+"""Checks gemm_act.cu's kernel on a Hopper GPU against PyTorch in f64, and times it.
 
     python check.py FOLDER
 
-FOLDER holds gemm_act.cubin. Needs PyTorch. The kernels run in a second process, the smallest product first, and each
-is given up, and the process with it, when it does not come back; the others are then checked without it. All ends
-within a minute. Every failure is printed; the last line sums up; the exit status is 1 if anything failed.
+FOLDER holds gemm_act.cubin. Needs PyTorch. The kernel runs in a second process, the smallest product first, and the
+process is given up when the kernel does not come back. All ends within a minute. Every failure is printed; the last
+line sums up; the exit status is 1 if anything failed.
 
 An error is how far a result lies from the exact one, beyond the rounding to its type.
 """
@@ -22,15 +22,13 @@ if IS_WORKER:  # the process that only watches does not wait for it
     import torch
     import torch.nn.functional as F
 
-# Columns of a tile, blocks a cluster, dynamic shared memory: see gemm_act.cu.
-KERNELS = {"gemm_gelu": (192, 1, 224512), "gemm_gelu_pair": (192, 2, 224512), "gemm_gelu_small_pair": (128, 2, 216320)}
-THREADS, ROWS, SLICE = 384, 128, 64
+THREADS, ROWS, COLUMNS, SLICE, SHARED_BYTES = 384, 128, 192, 64, 224512  # see gemm_act.cu
 SHAPES = [(1, 8, 8), (100, 200, 72), (128, 1536, 384), (257, 1528, 392), (4096, 1536, 384), (4096, 3072, 768),
           (16384, 1536, 384)]
 TIMED = [(4096, 1536, 384), (16384, 1536, 384), (4096, 3072, 768), (16384, 3072, 768)]
 ROUNDING = {"f16": 2.0**-11, "bf16": 2.0**-8}
 ALLOWED = 4e-5  # GELU's error and that of sums in f32
-TIME_LIMIT, START_LIMIT, STEP_LIMIT = 56, 40, 8  # seconds: for all, until the first kernel, for one step
+TIME_LIMIT, START_LIMIT, STEP_LIMIT = 56, 40, 8  # seconds: for all, until the first step, for one step
 MAX_DYNAMIC_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 PROGRAMMATIC_SERIALIZATION = 6  # CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION
 MAP_TYPES = {"f16": 6, "bf16": 9}  # CU_TENSOR_MAP_DATA_TYPE_FLOAT16, _BFLOAT16
@@ -53,35 +51,25 @@ def say(text):
 # --- The process with the GPU -----------------------------------------------------------------------------------------
 
 class Module:
-    """The functions of the cubin."""
+    """The functions of the cubin, by type."""
 
     def __init__(self, file):
         self.driver = ctypes.CDLL("libcuda.so.1")
         self.module = ctypes.c_void_p()
         self.call("cuModuleLoad", ctypes.byref(self.module), str(file).encode())
-        self.functions = {}
-        self.grids = {}
+        self.functions = {kind: self.function(f"gemm_gelu_{kind}") for kind in ROUNDING}
+        self.grid = torch.cuda.get_device_properties(0).multi_processor_count
 
     def call(self, name, *args):
         status = getattr(self.driver, name)(*args)
         if status != 0:
             raise RuntimeError(f"{name}: CUDA error {status}")
 
-    def function(self, name, blocks, shared):
-        """A function and how many blocks of it the GPU holds at a time."""
-        if name not in self.functions:
-            function = ctypes.c_void_p()
-            self.call("cuModuleGetFunction", ctypes.byref(function), self.module, name.encode())
-            self.call("cuFuncSetAttribute", function, MAX_DYNAMIC_SHARED, shared)
-            grid = torch.cuda.get_device_properties(0).multi_processor_count
-            if blocks > 1:
-                clusters = ctypes.c_int()
-                config = Config(grid=(blocks, 1, 1), block=(THREADS, 1, 1), shared=shared)
-                self.call("cuOccupancyMaxActiveClusters", ctypes.byref(clusters), function, ctypes.byref(config))
-                grid = clusters.value * blocks
-            self.functions[name] = function
-            self.grids[name] = grid
-        return self.functions[name], self.grids[name]
+    def function(self, name):
+        function = ctypes.c_void_p()
+        self.call("cuModuleGetFunction", ctypes.byref(function), self.module, name.encode())
+        self.call("cuFuncSetAttribute", function, MAX_DYNAMIC_SHARED, SHARED_BYTES)
+        return function
 
     def map(self, tensor, kind, box_rows):
         """The tensor map of a matrix, 128 bytes at a multiple of 64."""
@@ -94,22 +82,20 @@ class Module:
                   PROMOTION_256B, FILL_ZEROS)
         return encoded
 
-    def launcher(self, kernel, kind, x, w, bias, out):
+    def launcher(self, kind, x, w, bias, out):
         """A call of the kernel with everything prepared; its argument asks for a programmatic dependent launch."""
-        columns, blocks, shared = KERNELS[kernel]
-        function, grid = self.function(f"{kernel}_{kind}", blocks, shared)
         (m, k), n = x.shape, w.shape[0]
-        values = [self.map(x, kind, ROWS), self.map(w, kind, columns // blocks),
+        values = [self.map(x, kind, ROWS), self.map(w, kind, COLUMNS),
                   ctypes.c_void_p(bias.data_ptr() if bias is not None else 0), ctypes.c_void_p(out.data_ptr()),
                   ctypes.c_int(m), ctypes.c_int(n), ctypes.c_int(k)]
         pointers = (ctypes.c_void_p * len(values))(*[ctypes.addressof(v) for v in values])
         attribute = Attribute(id=PROGRAMMATIC_SERIALIZATION, value=1)
 
         def launch(dependent=False):
-            config = Config(grid=(grid, 1, 1), block=(THREADS, 1, 1), shared=shared,
+            config = Config(grid=(self.grid, 1, 1), block=(THREADS, 1, 1), shared=SHARED_BYTES,
                             stream=torch.cuda.current_stream().cuda_stream, attributes=ctypes.pointer(attribute),
                             count=1 if dependent else 0)
-            self.call("cuLaunchKernelEx", ctypes.byref(config), function, pointers, None)
+            self.call("cuLaunchKernelEx", ctypes.byref(config), self.functions[kind], pointers, None)
 
         launch.values = values  # live as long as the pointers to them
         return launch
@@ -131,23 +117,22 @@ def error_of(got, expected, kind):
     return math.inf if errors.isnan().any() else max(0.0, errors.max().item())
 
 
-def check(module, kernels, m, n, k, kind, has_bias):
+def check(module, m, n, k, kind, has_bias):
+    name = f"{kind} {m}x{n}x{k}{'' if has_bias else ' without bias'}"
+    say(f"> {name}")
     x, w, bias = operands(m, n, k, kind)
     expected = F.gelu(x.double() @ w.double().T + (bias.double() if has_bias else 0))
-    for kernel in kernels:
-        name = f"{kernel}_{kind} {m}x{n}x{k}{'' if has_bias else ' without bias'}"
-        say(f"> {kernel} {name}")
-        memory = torch.full((m * n + 64,), math.nan, device="cuda", dtype=dtype(kind))
-        memory[m * n:] = 7
-        module.launcher(kernel, kind, x, w, bias if has_bias else None, memory)()
-        torch.cuda.synchronize()
-        error = error_of(memory[:m * n].view(m, n), expected, kind)
-        if (memory[m * n:] != 7).any():
-            say(f"FAILED {name}: wrote beyond the end")
-        elif error <= ALLOWED:
-            say(f"ok {name}: {error:.2g}")
-        else:
-            say(f"FAILED {name}: error {error:.3g}, allowed {ALLOWED:.3g}; {where(memory, expected, kind)}")
+    memory = torch.full((m * n + 64,), math.nan, device="cuda", dtype=dtype(kind))
+    memory[m * n:] = 7
+    module.launcher(kind, x, w, bias if has_bias else None, memory)()
+    torch.cuda.synchronize()
+    error = error_of(memory[:m * n].view(m, n), expected, kind)
+    if (memory[m * n:] != 7).any():
+        say(f"FAILED {name}: wrote beyond the end")
+    elif error <= ALLOWED:
+        say(f"ok {name}: {error:.2g}")
+    else:
+        say(f"FAILED {name}: error {error:.3g}, allowed {ALLOWED:.3g}; {where(memory, expected, kind)}")
 
 
 def where(memory, expected, kind):
@@ -183,33 +168,30 @@ def microseconds(work, count=20):
     return best
 
 
-def show_times(module, kernels, m, n, k, kind):
+def show_times(module, m, n, k, kind):
+    say(f"> times of {kind} {m}x{n}x{k}")
     x, w, bias = operands(m, n, k, kind)
     out = torch.empty(m, n, device="cuda", dtype=dtype(kind))
-    say("> torch torch.matmul")
     product = microseconds(lambda: torch.matmul(x, w.T, out=out))
     both = microseconds(lambda: F.gelu(torch.addmm(bias, x, w.T)))
-    line = f"time {m}x{n}x{k} {kind}: torch.matmul {product:.2f}, gelu(addmm) {both:.2f}"
-    for kernel in kernels:
-        say(f"> {kernel} times of {kernel}_{kind} {m}x{n}x{k}")
-        launch = module.launcher(kernel, kind, x, w, bias, out)
-        plain, dependent = microseconds(launch), microseconds(lambda: launch(True))
-        line += f"; {kernel} {plain:.2f} ({plain / product:.2f}), dependent launches {dependent:.2f}"
-    say(line + " us")
+    launch = module.launcher(kind, x, w, bias, out)
+    plain, dependent = microseconds(launch), microseconds(lambda: launch(True))
+    say(f"time {m}x{n}x{k} {kind}: torch.matmul {product:.2f}, gelu(addmm) {both:.2f}; gemm_gelu {plain:.2f} "
+        f"({plain / product:.2f}), dependent launches {dependent:.2f} us")
 
 
-def work(folder, kernels):
+def work(folder):
     torch.zeros(1, device="cuda")  # makes the context that the driver calls work in
     module = Module(folder / "gemm_act.cubin")
     say(f"on {torch.cuda.get_device_name()}")
     for shape in SHAPES:
         for kind in ROUNDING:
-            check(module, kernels, *shape, kind, True)
-    check(module, kernels, *SHAPES[1], "f16", False)
+            check(module, *shape, kind, True)
+    check(module, *SHAPES[1], "f16", False)
     for kind in ROUNDING:
         for shape in TIMED:
-            show_times(module, kernels, *shape, kind)
-    say("> none the end")
+            show_times(module, *shape, kind)
+    say("> the end")
 
 
 # --- The process that watches -----------------------------------------------------------------------------------------
@@ -244,37 +226,31 @@ class Watch:
         if status != "ok":
             say(line)
 
-    def run(self, kernels):
-        """Returns the kernel that did not come back, if one did not."""
-        worker = subprocess.Popen([sys.executable, __file__, str(self.folder), "--worker", *kernels],
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    def watch(self):
+        """Until the worker has ended, or is given up."""
+        worker = subprocess.Popen([sys.executable, __file__, str(self.folder), "--worker"], stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, text=True)
         lines = self.lines(worker)
-        kernel, step, limit = "", "the start", START_LIMIT
+        step, limit = "the start", START_LIMIT
         while True:
             try:
                 line = lines.get(timeout=max(0.1, min(limit, self.end - time.monotonic())))
             except queue.Empty:
                 worker.kill()
                 self.problem(f"{step}: did not come back ({sum(self.results.values())} checks were right so far)")
-                return kernel
+                return
             if line is None:
                 if worker.wait() != 0 or step != "the end":
                     self.problem(f"{step}: the process ended (status {worker.returncode})")
-                    return kernel
-                return None
+                return
             if line.startswith("> "):
-                kernel, step = line[2:].split(" ", 1)
-                limit = STEP_LIMIT
+                step, limit = line[2:], STEP_LIMIT
             else:
                 self.take(line)
 
-    def run_all(self):
-        kernels = list(KERNELS)
-        while kernels:
-            culprit = self.run(kernels)
-            if culprit not in kernels or time.monotonic() > self.end - 5:
-                break
-            kernels.remove(culprit)
+    def run(self):
+        """Whether all is right."""
+        self.watch()
         wrong = self.problems + sum(not right for right in self.results.values())
         say(f"check: {len(self.results)} checks, {wrong} failed")
         return wrong == 0 and len(self.results) > 0
@@ -283,9 +259,9 @@ class Watch:
 def main():
     folder = pathlib.Path(sys.argv[1])
     if IS_WORKER:
-        work(folder, sys.argv[sys.argv.index("--worker") + 1:])
+        work(folder)
     else:
-        sys.exit(0 if Watch(folder).run_all() else 1)
+        sys.exit(0 if Watch(folder).run() else 1)
 
 
 if __name__ == "__main__":

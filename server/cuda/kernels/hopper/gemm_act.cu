@@ -25,15 +25,15 @@
 // --- Sizes -----------------------------------------------------------------------------------------------------------
 
 constexpr int THREADS = 384, MULTIPLIERS = 2, WARPS_A_GROUP = 4;
-constexpr int ROWS = 128, COLUMNS = 192;  // of a tile
-constexpr int HALVES = ROWS / 64;         // of a tile, each as many rows as a product makes
-constexpr int SUMS = COLUMNS / 2;         // of a half, a thread
-constexpr unsigned BAND = 8;              // tiles one below the other that are made before those beside them
-constexpr int SLICE = 64;                 // of k: 128 bytes, the rows that the 128-byte swizzle is for
+constexpr int ROWS = 128, COLUMNS = 192;   // of a tile
+constexpr int HALVES = ROWS / 64;          // of a tile, each as many rows as a product makes
+constexpr int SUMS = COLUMNS / 2;          // of a half, a thread
+constexpr unsigned BAND = 8;               // tiles one below the other that are made before those beside them
+constexpr int SLICE = 64;                  // of k: 128 bytes, the rows that the 128-byte swizzle is for
 constexpr int SLICE_BYTES = 128;
-constexpr int SWIZZLE_BYTES = 1024;       // what is swizzled together: eight rows
-constexpr int CHUNK = 64;                 // columns that a warp stores at a time, 16 rows of them
-constexpr int CHUNK_ROW = CHUNK * 2 + 16; // bytes; eight rows' same 16 bytes lie in different banks
+constexpr int SWIZZLE_BYTES = 1024;        // what is swizzled together: eight rows
+constexpr int CHUNK = 64;                  // columns that a warp stores at a time, 16 rows of them
+constexpr int CHUNK_ROW = CHUNK * 2 + 16;  // bytes; eight rows' same 16 bytes lie in different banks
 
 // Shared memory, in bytes: stages, chunks on their way out, barriers; and what aligns them.
 constexpr int STAGES = 5;
@@ -220,10 +220,10 @@ __device__ __forceinline__ float2 gelu(float x, float y) {
   return make_float2(x * (b * r), y * (a * r));
 }
 
-// A warp's 16 rows of CHUNK columns, the sums `c` from `first` on: through shared memory, so that 16 bytes of a row lie
+// A warp's 16 rows of CHUNK columns, the sums `c` from FIRST on: through shared memory, so that 16 bytes of a row lie
 // in one lane and 128 are stored together.
-template <typename T>
-__device__ __forceinline__ void finish_chunk(const float (&c)[SUMS], int first, char* chunk, T* out, int row,
+template <typename T, int FIRST>
+__device__ __forceinline__ void finish_chunk(const float (&c)[SUMS], char* chunk, T* out, int row,
                                              int column, int m, int n, int lane) {
   char* to = chunk + lane % 16 * CHUNK_ROW + lane / 16 * 16;
 #pragma unroll
@@ -231,7 +231,7 @@ __device__ __forceinline__ void finish_chunk(const float (&c)[SUMS], int first, 
     uint32_t packed[4];
 #pragma unroll
     for (int i = 0; i < 4; i++) {
-      const float2 v = gelu(c[first + j * 8 + i * 2], c[first + j * 8 + i * 2 + 1]);
+      const float2 v = gelu(c[FIRST + j * 8 + i * 2], c[FIRST + j * 8 + i * 2 + 1]);
       packed[i] = pack<T>(v.x, v.y);
     }
     store_matrices(to + j * 32, packed[0], packed[1], packed[2], packed[3]);
@@ -249,12 +249,15 @@ __device__ __forceinline__ void finish_chunk(const float (&c)[SUMS], int first, 
   __syncwarp();  // all lanes have read the chunk
 }
 
-// A half of a tile, from this row and column on.
-template <typename T>
+// A half of a tile, from this row and column on. The chunk's number is a template's argument: with that of an unrolled
+// loop registers are spilled.
+template <typename T, int CHUNK_NUMBER = 0>
 __device__ __forceinline__ void finish_half(const float (&c)[SUMS], char* chunk, T* out, int row, int column, int m,
                                             int n, int lane) {
-#pragma unroll
-  for (int at = 0; at < COLUMNS; at += CHUNK) finish_chunk<T>(c, at / 2, chunk, out, row, column + at, m, n, lane);
+  finish_chunk<T, CHUNK_NUMBER * CHUNK / 2>(c, chunk, out, row, column + CHUNK_NUMBER * CHUNK, m, n, lane);
+  if constexpr ((CHUNK_NUMBER + 1) * CHUNK < COLUMNS) {
+    finish_half<T, CHUNK_NUMBER + 1>(c, chunk, out, row, column, m, n, lane);
+  }
 }
 
 // A multiplying group's tiles: every second of the block's.
@@ -276,7 +279,7 @@ __device__ __forceinline__ void make_tiles(const Memory& memory, const Tiles& ti
 #pragma unroll
     for (int half = 0; half < HALVES; half++) {
       finish_half<T>(sums[half], memory.chunk(warp), out, row + half * 64 + warp % WARPS_A_GROUP * 16, column, m, n,
-                        lane);
+                     lane);
     }
   }
 }
@@ -304,6 +307,7 @@ __device__ __forceinline__ void gemm_gelu(const TensorMap& x, const TensorMap& w
   if (warp >= MULTIPLIERS * WARPS_A_GROUP) {
     keep_registers<40>();
     if (warp == MULTIPLIERS * WARPS_A_GROUP && lane == 0) fetch_tiles(x, w, memory, tiles, slices);
+    __syncwarp();  // the warp ends as one
   } else {
     take_registers<232>();
     make_tiles<T>(memory, tiles, bias, out, m, n, slices, warp, lane);

@@ -1,6 +1,6 @@
-// Hopper's own instructions (sm_90a), one function each: barriers in shared memory, copies by tensor maps, products of a
-// warpgroup, stores of matrices; and the fast reciprocal, which is older. Nothing else here. Addresses are of shared
-// memory, as `shared_address` gives them; operands of products are described as the PTX manual says.
+// Hopper's own instructions (sm_90a), one function each: barriers in shared memory, copies by tensor maps, products by
+// a warpgroup, stores of matrices; and the fast reciprocal, which is older. Nothing else here. Addresses are of shared
+// memory, as `shared_address` gives them.
 #pragma once
 #include "../common.cuh"
 

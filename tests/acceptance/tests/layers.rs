@@ -35,7 +35,13 @@ fn set(names: &[&str]) -> BTreeSet<String> {
 
 #[test]
 fn only_the_engine_sees_candle() {
-    assert_eq!(users(&["candle-core", "candle-nn", "candle-onnx", "cudarc"]), set(&["girandole-engine"]));
+    assert_eq!(users(&["candle-core", "candle-nn", "candle-onnx"]), set(&["girandole-engine"]));
+}
+
+#[test]
+fn only_the_devices_crate_sees_cuda() {
+    assert_eq!(users(&["cudarc", "nvml-wrapper"]), set(&["girandole-cuda"]));
+    assert_eq!(users(&["girandole-cuda"]), set(&["girandole-engine"]));
 }
 
 #[test]
@@ -52,7 +58,9 @@ fn our_crates_depend_one_way() {
     };
     assert_eq!(ours("girandole-core"), set(&[]));
     assert_eq!(ours("girandole-proto"), set(&[]));
-    assert_eq!(ours("girandole-engine"), set(&["girandole-core", "girandole-kernels", "girandole-proto"]));
+    let engine = ["girandole-core", "girandole-cuda", "girandole-kernels", "girandole-proto"];
+    assert_eq!(ours("girandole-engine"), set(&engine));
+    assert_eq!(ours("girandole-cuda"), set(&[]));
     assert_eq!(ours("girandole-kernels"), set(&[]));
     assert_eq!(ours("girandole-runtime"), set(&["girandole-core", "girandole-proto"]));
     assert_eq!(ours("girandole-api"), set(&["girandole-core", "girandole-proto", "girandole-runtime"]));

@@ -26,6 +26,7 @@ pub enum Event {
     Download { from: Pointer, bytes: usize },
     Copy { to: Pointer, from: Pointer, bytes: usize },
     Replay { events: usize },
+    Mark(usize),
     Synchronize,
 }
 
@@ -221,7 +222,8 @@ impl Queue for Stub {
         Ok(Timer(Box::new(())))
     }
 
-    fn mark(&self, _timer: &Timer, _mark: usize) -> Result<()> {
+    fn mark(&self, _timer: &Timer, mark: usize) -> Result<()> {
+        self.lock().events.push(Event::Mark(mark));
         Ok(())
     }
 

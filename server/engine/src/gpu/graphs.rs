@@ -9,13 +9,19 @@ use girandole_core::Shape;
 use girandole_cuda::{Buffer, Graph};
 use smallvec::SmallVec;
 
-use super::tensor::{DeviceTensor, Held};
+use super::{
+    clock::Times,
+    tensor::{DeviceTensor, Held},
+};
 
 /// The most graphs of a session.
 const MOST: usize = 64;
 
 /// What a graph is for: the shape of each input.
 pub(crate) type Key = SmallVec<[Shape; 4]>;
+
+/// Of so many runs of a graph one is timed.
+const TIMED: u32 = 32;
 
 /// A captured run.
 #[derive(Debug)]
@@ -27,6 +33,10 @@ pub(crate) struct Captured {
     pub(crate) outputs: Vec<Held>,
     /// What was uploaded for it: held, not read.
     pub(crate) _kept: Vec<Buffer>,
+    /// What a run took when one was last timed.
+    pub(crate) times: Option<Times>,
+    /// Runs since then.
+    pub(crate) untimed: u32,
 }
 
 /// What is known of a set of shapes.
@@ -54,6 +64,21 @@ impl Graphs {
             Known::Captured(captured) => Some(captured),
             Known::Uncapturable => None,
         }
+    }
+
+    /// What a run of these shapes takes, known from an earlier one; `None` where this one is to be timed.
+    pub(crate) fn known_times(&mut self, key: &Key) -> Option<Times> {
+        let (_, Known::Captured(captured)) = self.known.get_mut(key)? else { return None };
+        captured.untimed += 1;
+        captured.times.filter(|_| captured.untimed < TIMED)
+    }
+
+    /// Takes note of what a run of these shapes took, and says it.
+    pub(crate) fn timed(&mut self, key: &Key, times: Times) -> Times {
+        if let Some((_, Known::Captured(captured))) = self.known.get_mut(key) {
+            (captured.times, captured.untimed) = (Some(times), 0);
+        }
+        times
     }
 
     /// Whether a capture of these shapes has not been tried yet.

@@ -4,6 +4,7 @@
 //! kernel takes goes to the device, and what has no kernel comes back. Once a shape has run, the same launches are
 //! captured as one CUDA graph ([`graphs`]) and replayed, where no step on the host needed what the device computed.
 
+mod clock;
 mod context;
 mod dtype;
 mod function;

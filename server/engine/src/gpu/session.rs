@@ -8,9 +8,10 @@ use std::{
 };
 
 use girandole_core::{Batch, BatchInput, BatchOutputs, Error, Reply, Result, Session, Shape};
-use girandole_cuda::{Pinned, Timer};
+use girandole_cuda::Pinned;
 
 use super::{
+    clock::{Clock, Mark},
     context::Context,
     graphs::{Captured, Graphs, Key},
     program::Program,
@@ -34,19 +35,16 @@ pub(crate) struct GpuSession {
     staging: Staging,
     /// What inputs are gathered in; waited for before it is written to again.
     gathered: Option<Pinned>,
-    timer: Timer,
+    clock: Clock,
     /// Whether the model takes batches, so that rows may be added to one.
     batches: bool,
 }
 
-/// Marks of the timer: before the copies in, before and after the computation, after the copies out.
-const MARKS: usize = 4;
-
 impl GpuSession {
     pub(crate) fn new(context: Context, program: Arc<Program>, batches: bool) -> OpResult<Self> {
-        let timer = context.queue.timer(MARKS)?;
+        let clock = Clock::new(context.queue.clone())?;
         let staging = Staging::new(context.queue.clone());
-        Ok(Self { graphs: Graphs::default(), context, program, staging, gathered: None, timer, batches })
+        Ok(Self { graphs: Graphs::default(), context, program, staging, gathered: None, clock, batches })
     }
 
     fn execute(&mut self, batch: &Batch) -> Result<BatchOutputs> {
@@ -69,15 +67,20 @@ impl GpuSession {
         let inputs = self.inputs(batch, rows)?;
         let key: Key = inputs.iter().map(|input| input.shape.clone()).collect();
         let gathered = Instant::now();
-        self.context.queue.mark(&self.timer, 0)?;
+        let known = self.graphs.known_times(&key);
+        self.clock.begin(known.is_none());
+        self.clock.mark(Mark::Begin)?;
         let outputs = self.compute(&key, &inputs)?;
         let outputs = self.hand_out(batch, &outputs, rows)?;
-        let took = |mark: usize| self.context.queue.between(&self.timer, mark);
+        let [copied_in, computed, copied_out] = match known {
+            Some(times) => times,
+            None => self.graphs.timed(&key, self.clock.times()?),
+        };
         Ok(BatchOutputs {
             tensors: outputs,
-            compute_input: (gathered - begin) + took(0)?,
-            compute_infer: took(1)?,
-            compute_output: took(2)?,
+            compute_input: (gathered - begin) + copied_in,
+            compute_infer: computed,
+            compute_output: copied_out,
         })
     }
 
@@ -97,16 +100,16 @@ impl GpuSession {
     fn compute(&mut self, key: &Key, inputs: &[Input<'_>]) -> OpResult<Vec<Held>> {
         if let Some(captured) = self.graphs.get(key) {
             gather(&self.context, &mut self.gathered, inputs, &captured.inputs)?;
-            self.context.queue.mark(&self.timer, 1)?;
+            self.clock.mark(Mark::CopiedIn)?;
             self.context.queue.replay(&captured.graph)?;
-            self.context.queue.mark(&self.timer, 2)?;
+            self.clock.mark(Mark::Computed)?;
             return Ok(captured.outputs.clone());
         }
         let Some(on_device) = targets(&self.context, inputs)? else { return self.mixed(inputs) };
         gather(&self.context, &mut self.gathered, inputs, &on_device)?;
-        self.context.queue.mark(&self.timer, 1)?;
+        self.clock.mark(Mark::CopiedIn)?;
         let made = self.walk(&on_device)?;
-        self.context.queue.mark(&self.timer, 2)?;
+        self.clock.mark(Mark::Computed)?;
         if self.graphs.may_capture(key) {
             let captured = self.capture(on_device);
             self.graphs.insert(key.clone(), captured);
@@ -117,13 +120,13 @@ impl GpuSession {
     /// A run whose inputs are not all for the device.
     fn mixed(&mut self, inputs: &[Input<'_>]) -> OpResult<Vec<Held>> {
         let held: OpResult<Vec<Held>> = inputs.iter().map(Input::on_host).collect();
-        self.context.queue.mark(&self.timer, 1)?;
+        self.clock.mark(Mark::CopiedIn)?;
         let mut values = Vec::new();
         for held in held? {
             values.push(self.context.device(&held)?.map_or(held, Held::Device));
         }
         let made = self.finished(values)?;
-        self.context.queue.mark(&self.timer, 2)?;
+        self.clock.mark(Mark::Computed)?;
         Ok(made)
     }
 
@@ -156,7 +159,9 @@ impl GpuSession {
     fn capture(&self, inputs: Vec<DeviceTensor>) -> Option<Captured> {
         let captured = self.context.capture(|| self.walk(&inputs));
         match captured {
-            Ok((outputs, graph, kept)) => Some(Captured { graph, inputs, outputs, _kept: kept }),
+            Ok((outputs, graph, kept)) => {
+                Some(Captured { graph, inputs, outputs, _kept: kept, times: None, untimed: 0 })
+            }
             Err(error) => {
                 tracing::debug!(%error, "shapes that no graph was captured for");
                 None
@@ -181,7 +186,7 @@ impl GpuSession {
                 self.download(held, (rows, batch.rows))
             })
             .collect::<OpResult<_>>()?;
-        self.context.queue.mark(&self.timer, 3)?;
+        self.clock.mark(Mark::CopiedOut)?;
         self.context.queue.synchronize()?;
         wanted.into_iter().map(Wanted::tensor).collect()
     }

@@ -156,6 +156,19 @@ fn a_shape_is_captured_after_its_first_run_and_replayed_from_then_on() {
 }
 
 #[test]
+fn a_replayed_shape_is_timed_now_and_then() {
+    let served = Served::new(Stub::new(), layer());
+    let mut session = served.session();
+    let mut after = |runs: usize| {
+        (0..runs).for_each(|_| drop(run(&mut session, 4).unwrap()));
+        served.count(|event| matches!(event, Event::Mark(_)))
+    };
+    assert_eq!(after(2), 2 * 4, "the first run, and the first of the graph");
+    assert_eq!(after(20), 2 * 4);
+    assert_eq!(after(20), 3 * 4);
+}
+
+#[test]
 fn a_step_on_the_host_is_run_step_by_step_each_time() {
     let mut net = Net::new();
     let turned = net.node(Activation(girandole_kernels::math::Function::Tanh), &[net.x()]);

@@ -1,7 +1,7 @@
 //! GPUs of this machine: whether there are any, what they are, and streams on them.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     panic::catch_unwind,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
@@ -26,6 +26,8 @@ pub struct Device {
     multiprocessors: u32,
     modules: Vec<sys::CUmodule>,
     functions: Mutex<HashMap<Kernel, Function>>,
+    /// Kernels that may have more shared memory than every kernel has.
+    large: Mutex<HashSet<Kernel>>,
     /// cuBLASLt's, for all streams; made when the first product is asked for.
     products: OnceLock<Handle>,
     lost: AtomicBool,
@@ -119,7 +121,7 @@ impl Device {
         let hopper = if capability == HOPPER { images::HOPPER } else { &[] };
         let modules = images::ALL.iter().chain(hopper).map(|image| load(image)).collect::<Result<_>>()?;
         let name = context.name()?;
-        let (functions, products, lost) = Default::default();
+        let (functions, large, products, lost) = Default::default();
         Ok(Self {
             context,
             index,
@@ -129,6 +131,7 @@ impl Device {
             multiprocessors,
             modules,
             functions,
+            large,
             products,
             lost,
         })
@@ -208,8 +211,31 @@ impl Device {
         self.shared_bytes
     }
 
+    /// A kernel by name, allowed this much dynamic shared memory.
+    pub(crate) fn function_with(&self, kernel: Kernel, shared_bytes: u32) -> Result<Function> {
+        /// What every kernel may have.
+        const ALLOWED: u32 = 48 << 10;
+        let function = self.function(kernel)?;
+        if shared_bytes > ALLOWED {
+            self.enlarge(kernel, function)?;
+        }
+        Ok(function)
+    }
+
+    /// Allows a kernel as much shared memory as the device has, once.
+    fn enlarge(&self, kernel: Kernel, function: Function) -> Result<()> {
+        let mut large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
+        if large.insert(kernel) {
+            let attribute = sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+            let bytes = i32::try_from(self.shared_bytes).unwrap_or(i32::MAX);
+            // SAFETY: the function lives as long as the device.
+            unsafe { result::function::set_function_attribute(function.0, attribute, bytes) }?;
+        }
+        Ok(())
+    }
+
     /// A kernel by name.
-    pub(crate) fn function(&self, kernel: Kernel) -> Result<Function> {
+    fn function(&self, kernel: Kernel) -> Result<Function> {
         let mut functions = self.functions.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(function) = functions.get(&kernel) {
             return Ok(*function);
@@ -220,11 +246,6 @@ impl Device {
             |module: &sys::CUmodule| unsafe { result::module::get_function(*module, name.clone()) }.ok();
         let found = self.modules.iter().find_map(find);
         let function = found.ok_or_else(|| Fault::Failed(format!("there is no kernel '{kernel}'")))?;
-        // Kernels that keep weights on the chip need more than the 48 KiB that every kernel may have.
-        let attribute = sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
-        let bytes = i32::try_from(self.shared_bytes).unwrap_or(0);
-        // SAFETY: the function was just found. Where its own shared memory leaves less, the launch says so.
-        let _ = unsafe { result::function::set_function_attribute(function, attribute, bytes) };
         functions.insert(kernel, Function(function));
         Ok(Function(function))
     }

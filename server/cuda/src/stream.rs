@@ -185,7 +185,7 @@ impl Queue for Stream {
     }
 
     fn launch(&self, kernel: Kernel, grid: Grid, arguments: &[Argument]) -> Result<()> {
-        let function = self.device.function(kernel)?.0;
+        let function = self.device.function_with(kernel, grid.shared_bytes)?.0;
         let mut parameters = addresses(arguments);
         let launched = if self.device.overlaps_launches() {
             self.launch_overlapping(function, grid, parameters.as_mut_ptr())

@@ -11,7 +11,7 @@ use super::{
     transfer,
 };
 use crate::{
-    error::Result,
+    error::{OpError, Result},
     graph::Node,
     ops::{Inputs, RunContext},
     plan::Plan,
@@ -65,9 +65,13 @@ impl Program {
         let any_on_device = inputs.iter().flatten().any(Held::is_device);
         if let Some(Some(op)) = self.steps.get(step)
             && any_on_device
-            && let Some(made) = op.run(context, &Given(inputs))?
         {
-            return Ok(made);
+            match op.run(context, &Given(inputs)) {
+                Ok(Some(made)) => return Ok(made),
+                // More axes than kernels walk over, say.
+                Ok(None) | Err(OpError::Unsupported(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
         on_host(context, node, inputs, run)
     }

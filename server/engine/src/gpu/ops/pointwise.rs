@@ -3,7 +3,7 @@
 //! images keep their channels innermost.
 
 use girandole_core::Shape;
-use girandole_cuda::{BinaryOp, Code, CompareOp, Grid, LogicOp, TestOp, Walk, arguments};
+use girandole_cuda::{Argument, BinaryOp, Code, CompareOp, Grid, LogicOp, TestOp, Walk, arguments};
 use smallvec::SmallVec;
 
 use super::{DeviceOp, Given, Made, boxed, one};
@@ -114,6 +114,9 @@ fn shape_of(operands: &[&DeviceTensor]) -> Result<Shape> {
     broadcast(&operands.iter().map(|operand| &operand.shape).collect::<Vec<_>>())
 }
 
+/// What truths are kept as.
+const BOOL: (ElemType, Dtype) = (ElemType::Bool, Dtype::Bool);
+
 /// Elements that a thread of the kernels below works on at once.
 const EACH: usize = 4;
 
@@ -179,13 +182,25 @@ pub(super) fn binary(
     a: &DeviceTensor,
     b: &DeviceTensor,
 ) -> Result<DeviceTensor> {
-    let shape = shape_of(&[a, b])?;
-    let (made, order) = result(context, (a.elem, a.dtype), &shape, &[a, b])?;
+    pairwise(context, ("binary", a.dtype.suffix()), (a.elem, a.dtype), [a, b], op.into())
+}
+
+/// What a kernel makes of each pair of elements; `made` is the type of the result.
+fn pairwise(
+    context: &Context,
+    (stem, suffix): (&'static str, &'static str),
+    made: (ElemType, Dtype),
+    operands: [&DeviceTensor; 2],
+    op: Argument,
+) -> Result<DeviceTensor> {
+    let shape = shape_of(&operands)?;
+    let (made, order) = result(context, made, &shape, &operands)?;
     let len = made.len();
     if len > 0 {
-        let walk = walk(&shape, &order, [a, b]).packed().ok_or_else(too_many_axes)?;
+        let walk = walk(&shape, &order, operands).packed().ok_or_else(too_many_axes)?;
+        let [a, b] = operands;
         let arguments = arguments![a.at(), b.at(), made.at(), len, op, walk];
-        context.launch("binary", a.dtype.suffix(), grid(len), &arguments)?;
+        context.launch(stem, suffix, grid(len), &arguments)?;
     }
     Ok(made)
 }
@@ -221,15 +236,7 @@ impl DeviceOp for Comparison {
         if a.dtype != b.dtype {
             return Ok(None);
         }
-        let shape = shape_of(&[&a, &b])?;
-        let (made, order) = result(context, (ElemType::Bool, Dtype::Bool), &shape, &[&a, &b])?;
-        let len = made.len();
-        if len > 0 {
-            let walk = walk(&shape, &order, [&a, &b]).packed().ok_or_else(too_many_axes)?;
-            let arguments = arguments![a.at(), b.at(), made.at(), len, self.0, walk];
-            context.launch("compare", a.dtype.suffix(), grid(len), &arguments)?;
-        }
-        one(made)
+        one(pairwise(context, ("compare", a.dtype.suffix()), BOOL, [&a, &b], self.0.into())?)
     }
 }
 
@@ -245,15 +252,7 @@ impl DeviceOp for Truths {
         if (a.dtype, b.dtype) != (Dtype::Bool, Dtype::Bool) {
             return Ok(None);
         }
-        let shape = shape_of(&[&a, &b])?;
-        let (made, order) = result(context, (ElemType::Bool, Dtype::Bool), &shape, &[&a, &b])?;
-        let len = made.len();
-        if len > 0 {
-            let walk = walk(&shape, &order, [&a, &b]).packed().ok_or_else(too_many_axes)?;
-            let arguments = arguments![a.at(), b.at(), made.at(), len, self.0, walk];
-            context.launch("logic", "u8", grid(len), &arguments)?;
-        }
-        one(made)
+        one(pairwise(context, ("logic", "u8"), BOOL, [&a, &b], self.0.into())?)
     }
 }
 
@@ -264,13 +263,7 @@ struct Not;
 impl DeviceOp for Not {
     fn run(&self, context: &Context, inputs: &Given<'_>) -> Result<Option<Made>> {
         let Some(x) = inputs.device(context, 0)?.filter(|x| x.dtype == Dtype::Bool) else { return Ok(None) };
-        let x = context.dense(&x)?;
-        let made = context.empty(ElemType::Bool, Dtype::Bool, &x.shape)?;
-        let len = x.len();
-        if len > 0 {
-            context.launch("not", "u8", grid(len), &arguments![x.at(), made.at(), len])?;
-        }
-        one(made)
+        one(truths(context, ("not", "u8"), &x, None)?)
     }
 }
 
@@ -281,19 +274,27 @@ struct Test(TestOp);
 impl DeviceOp for Test {
     fn run(&self, context: &Context, inputs: &Given<'_>) -> Result<Option<Made>> {
         let Some(x) = inputs.device(context, 0)?.filter(|x| x.dtype.is_float()) else { return Ok(None) };
-        let x = context.dense(&x)?;
-        let made = context.empty(ElemType::Bool, Dtype::Bool, &x.shape)?;
-        let len = x.len();
-        if len > 0 {
-            context.launch(
-                "test",
-                x.dtype.suffix(),
-                grid(len),
-                &arguments![x.at(), made.at(), len, self.0],
-            )?;
-        }
-        one(made)
+        one(truths(context, ("test", x.dtype.suffix()), &x, Some(self.0.into()))?)
     }
+}
+
+/// What a kernel says of each element.
+fn truths(
+    context: &Context,
+    (stem, suffix): (&'static str, &'static str),
+    x: &DeviceTensor,
+    question: Option<Argument>,
+) -> Result<DeviceTensor> {
+    let x = context.dense(x)?;
+    let (elem, dtype) = BOOL;
+    let made = context.empty(elem, dtype, &x.shape)?;
+    let len = x.len();
+    if len > 0 {
+        let mut arguments = arguments![x.at(), made.at(), len].to_vec();
+        arguments.extend(question);
+        context.launch(stem, suffix, grid(len), &arguments)?;
+    }
+    Ok(made)
 }
 
 /// Elements of two tensors by a condition.

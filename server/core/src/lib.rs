@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 
 pub mod bytes_tensor;
+mod device;
+mod difference;
 mod dtype;
 mod error;
 pub mod mock;
@@ -16,6 +18,8 @@ mod shape;
 mod spec;
 mod tensor;
 
+pub use device::{DeviceRun, Phases, PrecisionReport};
+pub use difference::Difference;
 pub use dtype::{DType, ParseDTypeError};
 pub use error::{Error, ErrorCode, Result};
 pub use request::{

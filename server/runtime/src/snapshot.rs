@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use girandole_core::{Error, InferRequest, Result, Route, VersionSelector};
+use girandole_core::{Error, InferRequest, PrecisionReport, Result, Route, VersionSelector};
 use girandole_proto::config::ModelConfig;
 
 use crate::{
@@ -67,6 +67,8 @@ pub struct ServedVersion {
     pub settings: Arc<ModelSettings>,
     /// The same as clients see it, everything inferred filled in.
     pub config: Arc<ModelConfig>,
+    /// What its precision costs, where it computes with less than full precision.
+    pub precision: Option<PrecisionReport>,
     /// Its queue and sessions.
     pub serving: Serving,
 }

@@ -10,6 +10,8 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use girandole_core::DeviceRun;
+
 use crate::metrics::VersionMetrics;
 pub use crate::{batcher::Reason, metrics::FailureReason};
 
@@ -91,6 +93,8 @@ pub(crate) struct Execution<'a> {
     pub(crate) compute_input: Duration,
     pub(crate) compute_infer: Duration,
     pub(crate) compute_output: Duration,
+    /// How a device of its own ran it.
+    pub(crate) device: Option<DeviceRun>,
     /// Of each request: how long it waited, and how long it took in all.
     pub(crate) requests: &'a [(Duration, Duration)],
 }
@@ -131,6 +135,11 @@ impl Recorder {
     /// So many batches run now.
     pub(crate) fn running(&self, batches: usize) {
         self.metrics.running(batches);
+    }
+
+    /// So many instances have no session now.
+    pub(crate) fn without_session(&self, instances: usize) {
+        self.metrics.without_session(instances);
     }
 
     /// Everything counted so far.
@@ -198,6 +207,7 @@ mod tests {
             compute_input: MS,
             compute_infer: 2 * MS,
             compute_output: 3 * MS,
+            device: None,
             requests: &[(4 * MS, 10 * MS), (6 * MS, 20 * MS)],
         });
         recorder.failure(FailureReason::Rejected, 7 * MS);

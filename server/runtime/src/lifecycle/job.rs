@@ -12,6 +12,7 @@ use girandole_proto::config::ModelConfig;
 
 use super::{
     plan::{self, Attempt},
+    precision,
     prepare::{Preparation, read_config},
     warmup,
 };
@@ -116,6 +117,7 @@ impl Workshop {
     ) -> Result<Arc<ServedVersion>> {
         let prepared = self.preparation.version(name, found, number, written)?;
         let settings = Arc::new(prepared.resolved.settings);
+        let precision = precision::check(&*prepared.model, &settings, (name, number))?;
         let serving = Serving::start(ServingOptions {
             model: prepared.model,
             settings: settings.clone(),
@@ -126,6 +128,7 @@ impl Workshop {
         })?;
         warmup::run(&serving, &settings, self.default_warmup)?;
         let config = Arc::new(prepared.resolved.config);
-        Ok(Arc::new(ServedVersion { model: name.clone(), version: number, settings, config, serving }))
+        let model = name.clone();
+        Ok(Arc::new(ServedVersion { model, version: number, settings, config, precision, serving }))
     }
 }

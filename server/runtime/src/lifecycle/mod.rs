@@ -12,6 +12,7 @@ mod manager;
 mod options;
 mod plan;
 mod pool;
+mod precision;
 mod prepare;
 mod signposts;
 mod warmup;

@@ -10,7 +10,10 @@ mod infer;
 mod tests;
 mod trace;
 
-use std::sync::{Arc, atomic::AtomicBool, mpsc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicBool, mpsc},
+};
 
 use arc_swap::ArcSwap;
 use girandole_core::ModelSpec;
@@ -79,6 +82,8 @@ pub struct ModelMetadata {
     pub platform: String,
     /// Its inputs and outputs, the batch dimension included.
     pub spec: ModelSpec,
+    /// What else there is to say, such as the precision that was measured.
+    pub properties: BTreeMap<String, String>,
 }
 
 /// Where a version stands.

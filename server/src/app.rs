@@ -38,6 +38,7 @@ pub(crate) async fn serve(config: ServeConfig, log: LogSwitch) -> Result<(), Fai
     if config.gpus.as_ref().is_ok_and(|count| *count > 0) {
         gpus::watch();
     }
+    girandole_engine::device::start_shared_threads();
     let (service, runtime) = Runtime::start(runtime_options(&config), Arc::new(Engine))?;
     let runtime = Arc::new(runtime);
     println!("{}", listeners.announce(tls.is_some())?);

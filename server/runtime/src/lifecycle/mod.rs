@@ -11,9 +11,11 @@ mod job;
 mod manager;
 mod options;
 mod plan;
+mod polite;
 mod pool;
 mod precision;
 mod prepare;
+mod rehearsal;
 mod signposts;
 mod warmup;
 

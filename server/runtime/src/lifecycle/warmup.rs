@@ -1,5 +1,5 @@
-//! Runs batches through a version's sessions before it serves: those that its configuration names, which must
-//! succeed, and one of every size that will be used, on made-up shapes, which need not.
+//! The batches that a version runs before it serves: those that its configuration names, which must succeed, and one
+//! of every size that will be used, on made-up shapes, which need not.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,6 @@ use tracing::debug;
 
 use crate::{
     config::{random, zeros},
-    instances::Serving,
     settings::{ModelSettings, WarmupRequest},
 };
 
@@ -22,20 +21,24 @@ const SAMPLE_ROWS: usize = 4;
 /// Larger made-up batches are not worth their time.
 const MAX_BATCH_BYTES: usize = 256 << 20;
 
-/// Warms up every session.
+/// Has every batch run.
 ///
 /// # Errors
-/// The reason why a configured request failed, with its name.
-pub(super) fn run(serving: &Serving, settings: &ModelSettings, by_default: bool) -> Result<()> {
+/// The reason why a configured request failed, with its name, or why none can be run at all.
+pub(super) fn run(
+    settings: &ModelSettings,
+    by_default: bool,
+    mut warm_up: impl FnMut(&Batch) -> Result<()>,
+) -> Result<()> {
     for request in &settings.warmup {
         let batch = configured(request, &settings.spec)?;
         for _ in 0..request.count {
-            serving.warm_up(&batch).map_err(|e| e.context(format!("warm-up '{}'", request.name)))?;
+            warm_up(&batch).map_err(|e| e.context(format!("warm-up '{}'", request.name)))?;
         }
     }
     for rows in default_sizes(settings).into_iter().filter(|_| by_default) {
         let Some(batch) = made_up(&settings.spec, rows, zeros) else { continue };
-        match serving.warm_up(&batch) {
+        match warm_up(&batch) {
             // Made-up shapes are not to blame for a device that fails.
             Err(error) if error.code() == ErrorCode::Unavailable => return Err(error.context("warm-up")),
             Err(error) => debug!(rows, %error, "default warm-up does not fit the model"),

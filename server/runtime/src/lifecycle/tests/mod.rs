@@ -2,6 +2,7 @@
 
 mod control;
 mod following;
+mod loading;
 mod repository;
 mod traffic;
 

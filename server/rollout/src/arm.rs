@@ -1,6 +1,8 @@
 //! What was seen of one version's answers: mergeable, of bounded memory.
 
-use crate::Histogram;
+use std::time::Duration;
+
+use crate::{Histogram, quantile};
 
 /// Bins of the population stability index.
 pub const BINS: usize = 10;
@@ -37,6 +39,12 @@ impl Arm {
     /// Requests that have an outcome.
     pub fn requests(&self) -> u64 {
         self.errors + self.latency.total()
+    }
+
+    /// About what latency so many of the requests that did not fail stayed below, 0 to 1; `None` where there were
+    /// none.
+    pub fn latency_quantile(&self, q: f64) -> Option<Duration> {
+        quantile::estimate(&self.latency, q).map(|micros| Duration::from_secs_f64(micros / 1e6))
     }
 
     /// Adds what was seen elsewhere of the same arm in the same step.

@@ -164,6 +164,7 @@ fn runtime_options(config: &ServeConfig) -> RuntimeOptions {
         poll_interval: config.poll_interval,
         settle_time: config.settle_time,
         completion: Completion { strict: config.strict_model_config, ..Completion::default() },
+        state_dir: config.state_dir.clone(),
         require_digests: config.require_digests,
         load_threads: config.load_threads,
         cores: config.cores,

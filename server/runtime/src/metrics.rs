@@ -16,7 +16,7 @@ use metrics::{
 
 use self::device::DeviceMetrics;
 pub(crate) use self::device::{DeviceMemoryGauge, precision_error};
-use crate::{batcher::Reason, shadow, statistics::Execution, traffic};
+use crate::{batcher::Reason, rollout, shadow, statistics::Execution, traffic};
 
 /// Requests answered with a result.
 pub const REQUEST_SUCCESS: &str = "nv_inference_request_success";
@@ -133,6 +133,7 @@ pub fn describe() {
     device::describe();
     traffic::describe();
     shadow::describe();
+    rollout::describe();
 }
 
 /// One version's handles, resolved once: recording looks nothing up.

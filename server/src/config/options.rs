@@ -52,6 +52,9 @@ pub(crate) struct ServeOptions {
     /// Milliseconds that a version's files must stay unchanged before it is loaded [default: 1000]
     #[arg(long, env = "GIRANDOLE_REPOSITORY_SETTLE_MS", value_name = "MS")]
     pub(crate) repository_settle_ms: Option<u64>,
+    /// Where states are kept that outlive a restart, such as rollouts' [default: .girandole in the first repository]
+    #[arg(long, env = "GIRANDOLE_STATE_DIR", value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
     /// Load no version without a matching SHA256SUMS [default: false]
     #[arg(long, env = "GIRANDOLE_REQUIRE_SHA256SUMS", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub(crate) require_sha256sums: Option<bool>,

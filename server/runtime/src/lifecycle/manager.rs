@@ -5,7 +5,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
-        mpsc::{Receiver, Sender},
+        mpsc::{Receiver, RecvTimeoutError, Sender},
     },
 };
 
@@ -17,9 +17,11 @@ use super::{
     entry::{Done, Entry, Task},
     job::{Update, Updated, Workshop},
     pool::Pool,
+    rollouts::Rollouts,
 };
 use crate::{
     repository::{Change, FoundModel, Listing, changes},
+    rollout::Command,
     service::Shared,
     snapshot::Snapshot,
     traffic::FoundTraffic,
@@ -39,6 +41,8 @@ pub(crate) enum Event {
     Load(String, Option<String>, Done),
     /// Somebody asks to unload a model.
     Unload(String, Done),
+    /// Somebody acts on a model's rollout.
+    Rollout(String, Command, Done),
     /// Let everything finish and close.
     Shutdown(Done),
 }
@@ -48,6 +52,7 @@ pub(super) struct Manager {
     pub(super) workshop: Arc<Workshop>,
     pub(super) pool: Pool,
     pub(super) events: Sender<Event>,
+    pub(super) rollouts: Rollouts,
     pub(super) mode: ControlMode,
     /// Versions whose sessions are open, published or not.
     pub(super) open: Arc<AtomicUsize>,
@@ -57,7 +62,7 @@ pub(super) struct Manager {
 /// What the manager remembers.
 #[derive(Default)]
 pub(super) struct State {
-    entries: BTreeMap<Arc<str>, Entry>,
+    pub(super) entries: BTreeMap<Arc<str>, Entry>,
     /// What was last acted on, by model.
     known: BTreeMap<String, FoundModel>,
     /// The models that must serve for the server to be ready; `None` before the first scan.
@@ -65,14 +70,19 @@ pub(super) struct State {
     unreachable: bool,
     shutdown: Option<Done>,
     /// Answers that go out once what they tell of is published.
-    answers: Vec<(Done, Result<()>)>,
+    pub(super) answers: Vec<(Done, Result<()>)>,
 }
 
 impl Manager {
     /// Acts on events until a shutdown is complete.
     pub(super) fn run(mut self, events: &Receiver<Event>) {
-        while let Ok(event) = events.recv() {
-            self.act(event);
+        loop {
+            match self.wait(events) {
+                Ok(event) => self.act(event),
+                Err(RecvTimeoutError::Timeout) if self.look() => {}
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
             self.publish();
             if self.state.shutdown.is_some() && self.is_quiet() {
                 break;
@@ -96,6 +106,7 @@ impl Manager {
             }
             Event::Load(model, config, done) => self.enqueue(&model.into(), Task::Load(config, Some(done))),
             Event::Unload(model, done) => self.unload(&model, done),
+            Event::Rollout(model, asked, done) => self.control_rollout(&model, asked, done),
             Event::Shutdown(done) => self.shutdown(done),
         }
     }
@@ -166,8 +177,8 @@ impl Manager {
 
     /// Traffic applies at once, whatever is being loaded: a way back must not wait.
     fn follow_traffic(&mut self, name: &Arc<str>, found: Option<FoundTraffic>) {
-        let entry = self.entry(name);
-        match entry.signposts.follow(name, found, &entry.serving) {
+        let entry = self.state.entries.entry(name.clone()).or_default();
+        match entry.signposts.follow(name, found, &entry.serving, &mut self.rollouts) {
             Ok(true) => info!(model = %name, "new traffic applies"),
             Ok(false) => {}
             Err(error) => {

@@ -16,6 +16,7 @@ mod pool;
 mod precision;
 mod prepare;
 mod rehearsal;
+mod rollouts;
 mod signposts;
 mod warmup;
 

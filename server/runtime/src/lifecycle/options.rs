@@ -54,6 +54,8 @@ pub struct RuntimeOptions {
     pub in_flight_bytes: usize,
     /// Which requests are traced at the start, and where to.
     pub trace: TraceOptions,
+    /// Where states are kept that outlive the process; beside the models where none is given.
+    pub state_dir: Option<PathBuf>,
     /// Called after a version's memory was let go.
     pub on_unloaded: Option<OnUnloaded>,
 }
@@ -73,6 +75,7 @@ impl Default for RuntimeOptions {
             devices: Devices::default(),
             in_flight_bytes: DEFAULT_IN_FLIGHT_BYTES,
             trace: TraceOptions::default(),
+            state_dir: None,
             on_unloaded: None,
         }
     }

@@ -1,25 +1,35 @@
-//! A model's traffic over time: the newest file that can be honoured, and where its labels point as versions come
-//! and go.
+//! A model's traffic over time: the newest file that can be honoured, where its labels point as versions come and go,
+//! and how far its rollout is.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
-use girandole_core::Result;
+use girandole_core::{Error, Result};
 
+use super::rollouts::Rollouts;
 use crate::{
+    rollout::{Command, Rollout, RolloutMetrics},
     routing::Routes,
     shadow::ShadowMetrics,
     snapshot::ServedVersion,
     traffic::{Bindings, FoundTraffic, Traffic, TrafficMetrics, bind},
 };
 
+/// The versions that serve.
+type Serving = BTreeMap<u64, Arc<ServedVersion>>;
+
 /// What a model's requests follow.
 #[derive(Default)]
 pub(super) struct Signposts {
     found: Option<FoundTraffic>,
+    /// What the file says; a rollout changes weights of it.
+    written: Arc<Traffic>,
     routes: Arc<Routes>,
+    /// When the rollout is to be looked at.
+    due: Option<Duration>,
 }
 
 impl Signposts {
@@ -32,37 +42,86 @@ impl Signposts {
         &mut self,
         model: &Arc<str>,
         found: Option<FoundTraffic>,
-        serving: &BTreeMap<u64, Arc<ServedVersion>>,
+        serving: &Serving,
+        rollouts: &mut Rollouts,
     ) -> Result<bool> {
         if found == self.found {
             return Ok(false);
         }
         let parsed = found.as_ref().map(|found| found.parse(model)).transpose();
         self.found = found;
-        let traffic = parsed.as_ref().map_or_else(
-            |_| self.routes.traffic.clone(),
-            |traffic| Arc::new(traffic.clone().unwrap_or_default()),
-        );
         let refused = parsed.as_ref().err().map(|error| error.message().to_owned());
-        let labels = bindings(&traffic, &self.routes.labels, serving);
-        self.show(model, Routes { traffic, labels, refused, ..(*self.routes).clone() });
-        parsed.map(|_| true)
+        let outcome = parsed.map(|traffic| self.written = Arc::new(traffic.unwrap_or_default()));
+        let rollout = rollouts.follow(model, &self.written, self.routes.rollout.as_ref());
+        let labels = bindings(&self.written, &self.routes.labels, serving);
+        self.schedule(rollout.as_ref(), rollouts);
+        self.show(model, Routes { labels, refused, rollout, ..(*self.routes).clone() });
+        outcome.map(|()| true)
     }
 
     /// Looks where the labels point now that other versions serve.
-    pub(super) fn bind(&mut self, serving: &BTreeMap<u64, Arc<ServedVersion>>) {
-        let labels = bindings(&self.routes.traffic, &self.routes.labels, serving);
+    pub(super) fn bind(&mut self, serving: &Serving) {
+        let labels = bindings(&self.written, &self.routes.labels, serving);
         if labels != self.routes.labels {
             let model = self.routes.metrics.model();
             self.show(&model, Routes { labels, ..(*self.routes).clone() });
         }
     }
 
+    /// When the rollout is to be looked at, since the Unix epoch.
+    pub(super) fn due(&self) -> Option<Duration> {
+        self.due
+    }
+
+    /// Looks at the rollout where its time has come. True where it moved.
+    pub(super) fn look(&mut self, model: &Arc<str>, serving: &Serving, rollouts: &mut Rollouts) -> bool {
+        let now = rollouts.clock.now();
+        if self.due.is_none_or(|due| due > now) {
+            return false;
+        }
+        let routes = self.routes.clone();
+        let Some(rollout) = &routes.rollout else { return false };
+        self.schedule(Some(rollout), rollouts);
+        let moved = rollout.look(|version| serving.contains_key(&version), now);
+        moved.map(|rollout| self.roll(model, rollout, rollouts)).is_some()
+    }
+
+    /// Does to the rollout what a person asks for.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none, `InvalidArgument` where that is not possible as it stands.
+    pub(super) fn obey(&mut self, model: &Arc<str>, asked: Command, rollouts: &mut Rollouts) -> Result<()> {
+        let none =
+            || Error::not_found("it has no rollout: its traffic.toml has no [rollout] between two versions");
+        let rollout = self.routes.rollout.as_ref().ok_or_else(none)?;
+        let rollout = rollout.obey(asked, rollouts.clock.now())?;
+        self.roll(model, rollout, rollouts);
+        Ok(())
+    }
+
+    /// The rollout stands elsewhere from now on.
+    fn roll(&mut self, model: &Arc<str>, rollout: Rollout, rollouts: &mut Rollouts) {
+        rollouts.moved(model, &rollout);
+        self.schedule(Some(&rollout), rollouts);
+        self.show(model, Routes { rollout: Some(rollout), ..(*self.routes).clone() });
+    }
+
+    fn schedule(&mut self, rollout: Option<&Rollout>, rollouts: &Rollouts) {
+        self.due = rollout.and_then(Rollout::interval).map(|interval| rollouts.clock.now() + interval);
+    }
+
     fn show(&mut self, model: &Arc<str>, mut routes: Routes) {
+        routes.traffic = match &routes.rollout {
+            Some(rollout) => Arc::new(self.written.with_weight(rollout.written(), rollout.weight())),
+            None => self.written.clone(),
+        };
         let before = (&*self.routes.traffic, &self.routes.labels);
         self.routes.metrics.hide(before, (&routes.traffic, &routes.labels));
         routes.metrics =
             TrafficMetrics::show(model, &routes.traffic, &routes.labels, routes.refused.is_some());
+        if routes.rollout.is_some() || self.routes.rollout.is_some() {
+            RolloutMetrics(model).show(routes.rollout.as_ref());
+        }
         let shadow = routes.traffic.shadow.as_ref().and_then(|shadow| routes.version(&shadow.to));
         routes.shadow_metrics = shadow.map(|version| Arc::new(ShadowMetrics::new(model, version)));
         self.routes = Arc::new(routes);
@@ -80,6 +139,6 @@ impl Signposts {
     }
 }
 
-fn bindings(traffic: &Traffic, before: &Bindings, serving: &BTreeMap<u64, Arc<ServedVersion>>) -> Bindings {
+fn bindings(traffic: &Traffic, before: &Bindings, serving: &Serving) -> Bindings {
     bind(&traffic.labels, before, |number| serving.contains_key(&number))
 }

@@ -5,11 +5,17 @@ use std::{
     time::Instant,
 };
 
-use girandole_core::{Error, InferRequest, InferResponse, NamedTensor, RequestedOutput, Result, Tensor};
+use girandole_core::{
+    Error, InferRequest, InferResponse, NamedTensor, RequestedOutput, Result, Route, Tensor,
+};
 
 use super::Service;
 use crate::{
-    classification::classify, metrics::FailureReason, shadow::Copied, snapshot::ServedVersion, trace::Trace,
+    classification::classify,
+    metrics::FailureReason,
+    shadow::{Copied, Recipient},
+    snapshot::{Routed, ServedVersion},
+    trace::Trace,
 };
 
 impl Service {
@@ -19,15 +25,29 @@ impl Service {
     ///
     /// # Errors
     /// Any code of [`girandole_core::ErrorCode`] that a request can meet.
-    pub async fn infer(&self, mut request: InferRequest) -> Result<InferResponse> {
+    pub async fn infer(&self, request: InferRequest) -> Result<InferResponse> {
         let received = Instant::now();
         if self.0.shutting_down.load(Ordering::Relaxed) {
             return Err(Error::unavailable("the server is shutting down"));
         }
         let snapshot = self.0.snapshot.load();
-        let (version, route, shadow) = snapshot.route(&request)?;
+        let Routed { version, route, shadow, sample } = snapshot.route(&request)?;
         let version = version.clone();
         drop(snapshot);
+        let answer = self.answer(&version, request, Arrival { route, shadow, received }).await;
+        if let Some(sample) = sample {
+            sample.ended(answer.as_ref().map(|answer| &*answer.outputs));
+        }
+        answer
+    }
+
+    /// What a version answers.
+    async fn answer(
+        &self,
+        version: &Arc<ServedVersion>,
+        mut request: InferRequest,
+        Arrival { route, shadow, received }: Arrival,
+    ) -> Result<InferResponse> {
         let refused = |error| {
             version.serving.refused(FailureReason::Other, received);
             error
@@ -41,11 +61,11 @@ impl Service {
             .map(|sampled| Trace::queued(sampled, (&version.model, version.version), &request, received));
         let id = std::mem::take(&mut request.id);
         let asked = request.outputs.clone();
-        let copy = shadow.map(|to| Copied::of(&request, &version, to));
+        let copy = shadow.map(|to| Copied::of(&request, version, to));
         let answer = version.serving.infer(request, rows, received).await;
         if let Some(mut trace) = trace {
             if let Ok(answer) = &answer {
-                trace.answered(answer.times, output_names(&version, &asked).zip(&answer.tensors));
+                trace.answered(answer.times, output_names(version, &asked).zip(&answer.tensors));
             }
             self.0.tracer.write(trace.ended());
         }
@@ -53,11 +73,21 @@ impl Service {
         if let Some(copy) = copy {
             self.0.shadows.offer(copy, &tensors, held);
         }
-        let outputs = name_outputs(&version, &asked, tensors)?;
+        let outputs = name_outputs(version, &asked, tensors)?;
         let model = version.model.to_string();
         let (version, parameters) = (version.version, Default::default());
         Ok(InferResponse { model, version, route, id, outputs, parameters })
     }
+}
+
+/// What is known of a request besides what it asks.
+struct Arrival {
+    /// Why it goes to its version.
+    route: Route,
+    /// Who gets a copy.
+    shadow: Option<Recipient>,
+    /// When it came.
+    received: Instant,
 }
 
 fn check_classifications(asked: &[RequestedOutput]) -> Result<()> {

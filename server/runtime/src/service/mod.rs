@@ -1,11 +1,13 @@
 //! The single door to the runtime: every protocol calls these methods and nothing else.
 //!
 //! [`infer`](Service::infer) stands in `infer.rs`, everything that asks about models or changes them in
-//! `control.rs`. All of them read one [`Snapshot`] behind one `ArcSwap`; only the lifecycle stores into it.
+//! `control.rs`, rollouts in `rollout.rs`. All of them read one [`Snapshot`] behind one `ArcSwap`; only the lifecycle
+//! stores into it.
 
 mod budget;
 mod control;
 mod infer;
+mod rollout;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -21,7 +23,7 @@ use tokio::sync::watch;
 
 pub use self::budget::DEFAULT_IN_FLIGHT_BYTES;
 pub(crate) use self::budget::{ByteBudget, BytesHeld};
-use crate::{lifecycle::Event, shadow::Shadows, snapshot::Snapshot, trace::Tracer};
+use crate::{lifecycle::Event, rollout::Clock, shadow::Shadows, snapshot::Snapshot, trace::Tracer};
 
 /// A handle on the runtime; clones share it.
 #[derive(Clone)]
@@ -47,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) shadows: Shadows,
     /// Which requests are traced.
     pub(crate) tracer: Tracer,
+    /// What rollouts' times are counted by.
+    pub(crate) clock: Clock,
 }
 
 impl Shared {
@@ -67,6 +71,7 @@ impl Shared {
             in_flight: Arc::new(in_flight),
             shadows: Shadows::default(),
             tracer,
+            clock: Clock::default(),
         }
     }
 }

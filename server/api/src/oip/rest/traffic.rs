@@ -1,9 +1,12 @@
-//! Where a model's requests go now: its labels, rules and split.
+//! Where a model's requests go now: its labels, rules, split and rollout.
+
+mod rollout;
 
 use std::collections::BTreeMap;
 
 use axum::extract::State;
 use girandole_runtime::{
+    rollout::RolloutStatus,
     routing::Routes,
     traffic::{Arm, Binding, Rule, Shadow},
 };
@@ -18,6 +21,7 @@ struct Traffic<'a> {
     rules: Vec<RuleLine<'a>>,
     split: Option<Split<'a>>,
     shadow: Option<ShadowLine>,
+    rollout: Option<rollout::Rollout>,
     refused: Option<&'a str>,
 }
 
@@ -59,10 +63,11 @@ struct ShadowLine {
 
 /// The traffic that applies.
 pub(super) async fn model(State(oip): State<Oip>, path: ModelPath) -> Answer {
-    super::json(&traffic(&*oip.service.routes(&path.name)?))
+    let (routes, rollout) = (oip.service.routes(&path.name)?, oip.service.rollout_status(&path.name)?);
+    super::json(&traffic(&routes, rollout))
 }
 
-fn traffic(routes: &Routes) -> Traffic<'_> {
+fn traffic(routes: &Routes, rollout: Option<RolloutStatus>) -> Traffic<'_> {
     let traffic = &routes.traffic;
     Traffic {
         labels: routes.labels.iter().map(|(name, binding)| (name.as_str(), label(binding))).collect(),
@@ -72,6 +77,7 @@ fn traffic(routes: &Routes) -> Traffic<'_> {
             sticky: split.sticky.iter().map(ToString::to_string).collect(),
         }),
         shadow: traffic.shadow.as_ref().map(|one| shadow(routes, one)),
+        rollout: rollout.map(Into::into),
         refused: routes.refused.as_deref(),
     }
 }

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use super::{
     ControlMode, Event, OnUnloaded, RuntimeOptions,
+    admission::Admission,
     job::{CloseHook, Workshop},
     manager::{Manager, State},
     pool::Pool,
@@ -96,6 +97,7 @@ fn workshop(options: &RuntimeOptions, loader: Arc<dyn Loader>, on_closed: CloseH
         preparation,
         roots: options.repositories.clone(),
         cores: CoreBudget::new(options.cores),
+        admission: Admission::new(options.available_memory),
         default_warmup: options.default_warmup,
         on_closed,
     }

@@ -11,6 +11,7 @@ use girandole_core::{DeviceKind, Error, Model, PrecisionReport, Result};
 use girandole_proto::config::ModelConfig;
 
 use super::{
+    admission::Admission,
     plan::{self, Attempt},
     polite, precision,
     prepare::{Preparation, Prepared, read_config},
@@ -33,6 +34,7 @@ pub(super) struct Workshop {
     pub(super) preparation: Preparation,
     pub(super) roots: Vec<PathBuf>,
     pub(super) cores: Arc<CoreBudget>,
+    pub(super) admission: Admission,
     pub(super) default_warmup: bool,
     pub(super) on_closed: CloseHook,
 }
@@ -117,6 +119,7 @@ impl Workshop {
         number: u64,
         written: &ModelConfig,
     ) -> Result<Arc<ServedVersion>> {
+        let _leave = found.versions.get(&number).map(|found| self.admission.admit(found)).transpose()?;
         let prepared = || self.prepare((name, number), found, written);
         let Rehearsed { model, settings, config, precision, warm } = polite::run(prepared)?;
         let serving = Serving::start(ServingOptions {

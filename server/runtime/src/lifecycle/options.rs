@@ -2,6 +2,7 @@
 
 use std::{num::NonZero, path::PathBuf, sync::Arc, thread, time::Duration};
 
+use super::memory;
 use crate::{
     config::{Completion, Devices},
     service::DEFAULT_IN_FLIGHT_BYTES,
@@ -56,6 +57,8 @@ pub struct RuntimeOptions {
     pub trace: TraceOptions,
     /// Where states are kept that outlive the process; beside the models where none is given.
     pub state_dir: Option<PathBuf>,
+    /// Bytes of memory that loads may still take; `None` where that is not known.
+    pub available_memory: fn() -> Option<u64>,
     /// Called after a version's memory was let go.
     pub on_unloaded: Option<OnUnloaded>,
 }
@@ -76,6 +79,7 @@ impl Default for RuntimeOptions {
             in_flight_bytes: DEFAULT_IN_FLIGHT_BYTES,
             trace: TraceOptions::default(),
             state_dir: None,
+            available_memory: memory::available,
             on_unloaded: None,
         }
     }

@@ -1,0 +1,152 @@
+//! The file: who there is, in TOML. Every mistake is told at once, with its place.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use crate::{
+    Role,
+    caller::Caller,
+    certificate::{Certificates, Identity},
+    grant::{Grant, Models},
+    issuer::{self, Issuer, Rule},
+    key::{KeyDigest, Keys},
+    policy::Policy,
+    quota::Limits,
+};
+
+/// Longest name.
+const MAX_NAME: usize = 64;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    anonymous: Option<Grant>,
+    #[serde(default)]
+    key: Vec<KeyEntry>,
+    #[serde(default)]
+    certificate: Vec<CertificateEntry>,
+    #[serde(default)]
+    issuer: Vec<IssuerEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyEntry {
+    name: String,
+    sha256: KeyDigest,
+    roles: Vec<Role>,
+    #[serde(default)]
+    models: Models,
+    #[serde(default)]
+    limits: Limits,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CertificateEntry {
+    name: String,
+    identity: Identity,
+    roles: Vec<Role>,
+    #[serde(default)]
+    models: Models,
+    #[serde(default)]
+    limits: Limits,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IssuerEntry {
+    issuer: String,
+    audience: String,
+    jwks: String,
+    name_claim: Option<String>,
+    #[serde(default)]
+    limits: Limits,
+    #[serde(default)]
+    grant: Vec<RuleEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleEntry {
+    #[serde(default)]
+    claims: BTreeMap<String, String>,
+    roles: Vec<Role>,
+    #[serde(default)]
+    models: Models,
+}
+
+/// Gives the text of a file that the policy names.
+pub(crate) type Read<'a> = &'a dyn Fn(&str) -> Result<String, String>;
+
+/// The policy that a text says.
+///
+/// # Errors
+/// Every mistake, each on a line.
+pub(crate) fn parse(text: &str, read: Read<'_>) -> Result<Policy, String> {
+    let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
+    let mut mistakes = Vec::new();
+    let mut names = BTreeSet::new();
+    let mut named = |name: &str, place: &str, mistakes: &mut Vec<String>| {
+        if name.is_empty() || name.len() > MAX_NAME {
+            mistakes.push(format!("{place}: a name has 1 to {MAX_NAME} characters"));
+        }
+        if !names.insert(name.to_owned()) {
+            mistakes.push(format!("{place}: '{name}' is there already"));
+        }
+    };
+    let mut keys = Keys::default();
+    for (i, entry) in file.key.into_iter().enumerate() {
+        let place = format!("key[{i}]");
+        named(&entry.name, &place, &mut mistakes);
+        let KeyEntry { name, sha256, roles, models, limits } = entry;
+        keys.0.push((sha256, caller(&name, Grant { roles, models }, limits, &place, &mut mistakes)));
+    }
+    let mut certificates = Certificates::default();
+    for (i, entry) in file.certificate.into_iter().enumerate() {
+        let place = format!("certificate[{i}]");
+        named(&entry.name, &place, &mut mistakes);
+        let CertificateEntry { name, identity, roles, models, limits } = entry;
+        certificates
+            .0
+            .push((identity, caller(&name, Grant { roles, models }, limits, &place, &mut mistakes)));
+    }
+    let mut issuers = Vec::new();
+    for (i, entry) in file.issuer.into_iter().enumerate() {
+        match issuer(entry, read) {
+            Ok(issuer) => issuers.push(issuer),
+            Err(what) => mistakes.push(format!("issuer[{i}]: {what}")),
+        }
+    }
+    if !mistakes.is_empty() {
+        return Err(mistakes.join("\n"));
+    }
+    let anonymous = Caller { name: None, grants: file.anonymous.into_iter().collect(), quota: None };
+    Ok(Policy { keys, certificates, issuers, anonymous })
+}
+
+fn caller(name: &str, grant: Grant, limits: Limits, place: &str, mistakes: &mut Vec<String>) -> Caller {
+    let quota = limits.quota().unwrap_or_else(|what| {
+        mistakes.push(format!("{place}.limits: {what}"));
+        None
+    });
+    Caller { name: Some(name.into()), grants: [grant].into(), quota }
+}
+
+fn issuer(entry: IssuerEntry, read: Read<'_>) -> Result<Issuer, String> {
+    let jwks = read(&entry.jwks).map_err(|what| format!("jwks '{}' {what}", entry.jwks))?;
+    let keys = issuer::keys(&jwks).map_err(|what| format!("jwks '{}' {what}", entry.jwks))?;
+    if entry.grant.is_empty() {
+        return Err("needs a grant, or its tokens may do nothing".to_owned());
+    }
+    let rule = |RuleEntry { claims, roles, models }| Rule { claims, grant: Grant { roles, models } };
+    Ok(Issuer {
+        validation: Issuer::validation(&entry.issuer, &entry.audience),
+        issuer: entry.issuer,
+        keys,
+        name_claim: entry.name_claim.unwrap_or_else(|| "sub".to_owned()),
+        rules: entry.grant.into_iter().map(rule).collect(),
+        quota: entry.limits.quota().map_err(|what| format!("limits: {what}"))?,
+    })
+}

@@ -1,0 +1,78 @@
+//! Everything that the file says, asked with what a request brings.
+
+use girandole_core::{Error, ErrorCode, Result};
+
+use crate::{caller::Caller, certificate::Certificates, file, issuer, issuer::Issuer, key::Keys};
+
+/// What a request shows to say who it is from.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Credentials<'a> {
+    /// The value of `Authorization`.
+    pub authorization: Option<&'a str>,
+    /// The value of `x-api-key`.
+    pub api_key: Option<&'a str>,
+    /// The names of the client's certificate, where TLS has checked one.
+    pub certificate: Option<&'a [String]>,
+}
+
+/// Who may do what.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    pub(crate) keys: Keys,
+    pub(crate) certificates: Certificates,
+    pub(crate) issuers: Vec<Issuer>,
+    pub(crate) anonymous: Caller,
+}
+
+impl Policy {
+    /// Reads a policy; `read` gives the text of files that it names.
+    ///
+    /// # Errors
+    /// `InvalidArgument` with every mistake.
+    pub fn parse(text: &str, read: &dyn Fn(&str) -> Result<String, String>) -> Result<Self> {
+        file::parse(text, read).map_err(Error::invalid)
+    }
+
+    /// Who a request is from: a key or a token where it brings one, else its certificate's holder, else nobody in
+    /// particular.
+    ///
+    /// # Errors
+    /// `Unauthenticated` for a credential that is not in order: it is never as if there were none.
+    pub fn caller(&self, credentials: &Credentials<'_>) -> Result<Caller> {
+        let Credentials { authorization, api_key, certificate } = *credentials;
+        match (authorization, api_key) {
+            (Some(_), Some(_)) => Err(unauthenticated("send either Authorization or x-api-key")),
+            (Some(value), None) => {
+                let (scheme, secret) = value.split_once(' ').unwrap_or((value, ""));
+                if !scheme.eq_ignore_ascii_case("bearer") {
+                    return Err(unauthenticated("the scheme of Authorization must be Bearer"));
+                }
+                self.bearer(secret.trim())
+            }
+            (None, Some(key)) => self.key(key),
+            (None, None) => Ok(match certificate {
+                Some(names) => self.certificates.holder(names).unwrap_or_else(|| stranger(names)),
+                None => self.anonymous.clone(),
+            }),
+        }
+    }
+
+    /// Tokens have two dots (RFC 7515, 7.1), keys none.
+    fn bearer(&self, secret: &str) -> Result<Caller> {
+        if secret.contains('.') { issuer::holder(&self.issuers, secret) } else { self.key(secret) }
+    }
+
+    fn key(&self, key: &str) -> Result<Caller> {
+        self.keys.holder(key).ok_or_else(|| unauthenticated("the API key is not known"))
+    }
+}
+
+/// Whoever has a certificate that no rule speaks of may do nothing, by name.
+fn stranger(names: &[String]) -> Caller {
+    let name = names.first().map_or("a certificate without a name", String::as_str);
+    Caller { name: Some(name.into()), grants: [].into(), quota: None }
+}
+
+fn unauthenticated(message: &str) -> Error {
+    Error::new(ErrorCode::Unauthenticated, message)
+}

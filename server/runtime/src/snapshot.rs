@@ -67,6 +67,8 @@ pub struct ServedVersion {
     pub settings: Arc<ModelSettings>,
     /// The same as clients see it, everything inferred filled in.
     pub config: Arc<ModelConfig>,
+    /// SHA-256 of its files' `SHA256SUMS`, where it was worked out.
+    pub digest: Option<Arc<str>>,
     /// Its queue and sessions.
     pub serving: Serving,
 }

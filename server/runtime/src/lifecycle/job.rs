@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
     sync::Arc,
 };
 
@@ -18,7 +17,7 @@ use super::{
 use crate::{
     config::VersionPolicy,
     instances::{CoreBudget, OnClosed, Serving, ServingOptions},
-    repository::{FoundModel, scan_model},
+    repository::{FoundModel, Roots, scan_model, version_digest},
     snapshot::ServedVersion,
 };
 
@@ -28,7 +27,9 @@ pub(super) type CloseHook = Box<dyn Fn(&Arc<str>, u64) -> OnClosed + Send + Sync
 /// What all jobs share.
 pub(super) struct Workshop {
     pub(super) preparation: Preparation,
-    pub(super) roots: Vec<PathBuf>,
+    pub(super) roots: Roots,
+    /// Whether somebody wants to know the digests of versions.
+    pub(super) work_out_digests: bool,
     pub(super) cores: Arc<CoreBudget>,
     pub(super) default_warmup: bool,
     pub(super) on_closed: CloseHook,
@@ -71,7 +72,7 @@ impl Workshop {
         let unknown = || Error::not_found(format!("model '{}' is in no model repository", update.name));
         let found = match update.found {
             Some(found) => found,
-            None => scan_model(&self.roots, &update.name)?.ok_or_else(unknown)?,
+            None => scan_model(self.roots.clone(), &update.name)?.ok_or_else(unknown)?,
         };
         if let Some(problem) = &found.problem {
             return Err(Error::invalid(problem.clone()));
@@ -126,6 +127,20 @@ impl Workshop {
         })?;
         warmup::run(&serving, &settings, self.default_warmup)?;
         let config = Arc::new(prepared.resolved.config);
-        Ok(Arc::new(ServedVersion { model: name.clone(), version: number, settings, config, serving }))
+        let digest = self.digest(found, number);
+        Ok(Arc::new(ServedVersion {
+            model: name.clone(),
+            version: number,
+            settings,
+            config,
+            digest,
+            serving,
+        }))
+    }
+
+    /// The digest of a version's files; `None` where nobody wants it, or they cannot have one.
+    fn digest(&self, found: &FoundModel, number: u64) -> Option<Arc<str>> {
+        let dir = || found.dir.join(number.to_string());
+        self.work_out_digests.then(|| version_digest(&dir()).ok()).flatten().map(Arc::from)
     }
 }

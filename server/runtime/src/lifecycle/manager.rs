@@ -9,7 +9,10 @@ use std::{
     },
 };
 
-use girandole_core::{Error, Result};
+use girandole_core::{
+    Error, Result,
+    audit::{Actor, What},
+};
 use tracing::{error, info, warn};
 
 use super::{
@@ -39,6 +42,8 @@ pub(crate) enum Event {
     Load(String, Option<String>, Done),
     /// Somebody asks to unload a model.
     Unload(String, Done),
+    /// Somebody wrote a model's traffic file, and it is to apply now.
+    Traffic(String, FoundTraffic, Actor, Done),
     /// Let everything finish and close.
     Shutdown(Done),
 }
@@ -96,6 +101,7 @@ impl Manager {
             }
             Event::Load(model, config, done) => self.enqueue(&model.into(), Task::Load(config, Some(done))),
             Event::Unload(model, done) => self.unload(&model, done),
+            Event::Traffic(model, found, who, done) => self.traffic(&model.into(), found, who, done),
             Event::Shutdown(done) => self.shutdown(done),
         }
     }
@@ -156,24 +162,47 @@ impl Manager {
                     let Some(found) = listing.models.remove(&name) else { continue };
                     let acted_on = found.acted_on(self.state.known.get(&name));
                     let name: Arc<str> = name.into();
-                    self.follow_traffic(&name, acted_on.traffic.clone());
+                    self.follow_traffic(&name, acted_on.traffic.clone(), Actor::Repository);
                     self.state.known.insert(name.to_string(), acted_on);
-                    self.enqueue(&name, Task::Update(found));
+                    self.enqueue(&name, Task::Update(found, Actor::Repository));
                 }
             }
         }
     }
 
     /// Traffic applies at once, whatever is being loaded: a way back must not wait.
-    fn follow_traffic(&mut self, name: &Arc<str>, found: Option<FoundTraffic>) {
+    fn follow_traffic(&mut self, name: &Arc<str>, found: Option<FoundTraffic>, who: Actor) {
         let entry = self.entry(name);
-        match entry.signposts.follow(name, found, &entry.serving) {
-            Ok(true) => info!(model = %name, "new traffic applies"),
-            Ok(false) => {}
-            Err(error) => {
-                error!(model = %name, %error, "the traffic file is refused; the one before applies")
+        let Some(change) = entry.signposts.follow(name, found, &entry.serving) else { return };
+        match &change.what {
+            What::TrafficRefused { reason } => {
+                error!(model = %name, error = %reason, "the traffic file is refused; the one before applies")
             }
+            _ => info!(model = %name, "new traffic applies"),
         }
+        entry.changes.push((who, change));
+    }
+
+    /// Traffic that was written by request applies in every mode, and brings the versions that it speaks of.
+    fn traffic(&mut self, name: &Arc<str>, found: FoundTraffic, who: Actor, done: Done) {
+        if self.state.shutdown.is_some() {
+            return self.state.answers.push((done, Err(shutting_down())));
+        }
+        // So that a scan that began before this does not take it back.
+        let known = self.state.known.get_mut(&**name);
+        let update = known.map(|known| {
+            known.traffic = Some(found.clone());
+            known.clone()
+        });
+        self.follow_traffic(name, Some(found), who.clone());
+        let entry = self.entry(name);
+        let lacking = entry.signposts.versions().iter().any(|number| !entry.serving.contains_key(number));
+        match update {
+            Some(update) => self.enqueue(name, Task::Update(update, who)),
+            None if lacking && !entry.serving.is_empty() => self.enqueue(name, Task::Look(who)),
+            None => {}
+        }
+        self.state.answers.push((done, Ok(())));
     }
 
     /// A model that its owner takes away is not missed by the server's readiness.
@@ -202,15 +231,17 @@ impl Manager {
 
     fn refuse(&mut self, task: Task) {
         if let Task::Load(_, Some(done)) | Task::Unload(done) = task {
-            self.state.answers.push((done, Err(Error::unavailable("the server is shutting down"))));
+            self.state.answers.push((done, Err(shutting_down())));
         }
     }
 
     /// Does what is next for a model, unless a job runs for it.
     fn advance(&mut self, name: &Arc<str>) {
         while let Some(task) = self.next_task(name) {
+            self.entry(name).actor = task.actor();
             match task {
-                Task::Update(found) => self.start(name, Some(found), false, None),
+                Task::Update(found, _) => self.start(name, Some(found), false, None),
+                Task::Look(_) => self.start(name, None, false, None),
                 Task::Load(config, done) => {
                     self.entry(name).config = config;
                     self.start(name, None, true, done);
@@ -221,7 +252,7 @@ impl Manager {
                 }
                 Task::Remove => {
                     self.entry(name).withdraw_all("it is in no model repository any more");
-                    self.follow_traffic(name, None);
+                    self.follow_traffic(name, None, Actor::Repository);
                 }
             }
         }
@@ -249,7 +280,7 @@ impl Manager {
             // The manager waits for every job before it ends.
             let loading = |versions| drop(events.send(Event::Loading(name.clone(), versions)));
             let outcome = match shared.shutting_down.load(Ordering::Acquire) {
-                true => Err(Error::unavailable("the server is shutting down")),
+                true => Err(shutting_down()),
                 false => workshop.update(update, loading),
             };
             let _ = events.send(Event::Updated(name.clone(), outcome, done));
@@ -260,12 +291,13 @@ impl Manager {
         let shutting_down = self.state.shutdown.is_some();
         // Where the repository is followed, scans bring the traffic, and newer ones than the job's may have come.
         if let (Ok(updated), ControlMode::Explicit { .. }) = (&outcome, &self.mode) {
-            self.follow_traffic(name, updated.found.traffic.clone());
+            let who = self.entry(name).actor.clone();
+            self.follow_traffic(name, updated.found.traffic.clone(), who);
         }
         let entry = self.entry(name);
         entry.running = false;
         let outcome = match shutting_down {
-            true => Err(Error::unavailable("the server is shutting down")),
+            true => Err(self::shutting_down()),
             false => entry.apply(outcome),
         };
         let versions: Vec<_> = entry.serving.keys().copied().collect();
@@ -297,6 +329,7 @@ impl Manager {
         let mut waiting = Vec::new();
         for entry in self.state.entries.values_mut() {
             waiting.extend(entry.queue.drain(..));
+            entry.actor = Actor::Server;
             entry.withdraw_all("the server is shutting down");
         }
         waiting.into_iter().for_each(|task| self.refuse(task));
@@ -307,8 +340,18 @@ impl Manager {
         self.open.load(Ordering::Acquire) == 0 && !self.state.entries.values().any(|entry| entry.running)
     }
 
+    /// Tells the witness what changed, so that nobody sees a change before it does.
+    fn tell_witness(&mut self) {
+        for (name, entry) in &mut self.state.entries {
+            for (who, change) in entry.changes.drain(..) {
+                self.shared.witness.record(&who, change.of(name));
+            }
+        }
+    }
+
     /// Stores the next snapshot, then tells everybody who waits for what it shows.
     fn publish(&mut self) {
+        self.tell_witness();
         let entries = &self.state.entries;
         let serves = |name: &Arc<str>| entries.get(name).is_some_and(|entry| !entry.serving.is_empty());
         let snapshot = Snapshot {
@@ -323,4 +366,8 @@ impl Manager {
             let _ = done.send(outcome);
         }
     }
+}
+
+fn shutting_down() -> Error {
+    Error::unavailable("the server is shutting down")
 }

@@ -2,6 +2,8 @@
 
 use std::{num::NonZero, path::PathBuf, sync::Arc, thread, time::Duration};
 
+use girandole_core::audit::Witness;
+
 use crate::{
     config::{Completion, Devices},
     service::DEFAULT_IN_FLIGHT_BYTES,
@@ -56,6 +58,10 @@ pub struct RuntimeOptions {
     pub trace: TraceOptions,
     /// Called after a version's memory was let go.
     pub on_unloaded: Option<OnUnloaded>,
+    /// Where the server keeps what must outlast it and does not belong into the repositories.
+    pub state_dir: Option<PathBuf>,
+    /// Who is told of every change; with one, versions' digests are worked out when they are loaded.
+    pub witness: Option<Arc<dyn Witness>>,
 }
 
 impl Default for RuntimeOptions {
@@ -74,6 +80,8 @@ impl Default for RuntimeOptions {
             in_flight_bytes: DEFAULT_IN_FLIGHT_BYTES,
             trace: TraceOptions::default(),
             on_unloaded: None,
+            state_dir: None,
+            witness: None,
         }
     }
 }

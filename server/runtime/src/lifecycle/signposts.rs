@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use girandole_core::Result;
+use girandole_core::audit::{Change, What};
 
 use crate::{
     routing::Routes,
@@ -23,20 +23,19 @@ pub(super) struct Signposts {
 }
 
 impl Signposts {
-    /// Follows a traffic file from now on, or none. One that cannot be honoured changes nothing. True where it is
-    /// another than before.
-    ///
-    /// # Errors
-    /// Why it cannot be honoured.
+    /// Follows a traffic file from now on, or none. One that cannot be honoured changes nothing. Answers with what
+    /// happened, where it is another than before.
     pub(super) fn follow(
         &mut self,
         model: &Arc<str>,
         found: Option<FoundTraffic>,
         serving: &BTreeMap<u64, Arc<ServedVersion>>,
-    ) -> Result<bool> {
+    ) -> Option<Change> {
         if found == self.found {
-            return Ok(false);
+            return None;
         }
+        let before = self.routes.digest.clone();
+        let newest = found.as_ref().and_then(FoundTraffic::digest);
         let parsed = found.as_ref().map(|found| found.parse(model)).transpose();
         self.found = found;
         let traffic = parsed.as_ref().map_or_else(
@@ -44,9 +43,15 @@ impl Signposts {
             |traffic| Arc::new(traffic.clone().unwrap_or_default()),
         );
         let refused = parsed.as_ref().err().map(|error| error.message().to_owned());
+        let digest = if refused.is_some() { before.clone() } else { newest.clone() };
         let labels = bindings(&traffic, &self.routes.labels, serving);
-        self.show(model, Routes { traffic, labels, refused, ..(*self.routes).clone() });
-        parsed.map(|_| true)
+        let what = match refused.clone() {
+            Some(reason) => What::TrafficRefused { reason },
+            None => What::TrafficApplied,
+        };
+        let change = Change::new(what).of(model).versions(traffic.versions());
+        self.show(model, Routes { traffic, labels, refused, digest, ..(*self.routes).clone() });
+        Some(change.digests(before.as_deref(), newest.as_deref()))
     }
 
     /// Looks where the labels point now that other versions serve.

@@ -25,6 +25,8 @@ pub struct Routes {
     pub traffic: Arc<Traffic>,
     /// Where its labels point.
     pub labels: Bindings,
+    /// SHA-256 of the traffic file that applies.
+    pub digest: Option<Arc<str>>,
     /// Why a newer traffic file does not apply.
     pub refused: Option<String>,
     /// The split's next turn; goes on when weights change.

@@ -9,16 +9,23 @@ mod infer;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod traffic;
 
 use std::sync::{Arc, atomic::AtomicBool, mpsc};
 
 use arc_swap::ArcSwap;
-use girandole_core::ModelSpec;
+use girandole_core::{
+    ModelSpec,
+    audit::{Unwitnessed, Witness},
+};
 use tokio::sync::watch;
 
-pub use self::budget::DEFAULT_IN_FLIGHT_BYTES;
 pub(crate) use self::budget::{ByteBudget, BytesHeld};
-use crate::{lifecycle::Event, shadow::Shadows, snapshot::Snapshot, trace::Tracer};
+pub use self::{
+    budget::DEFAULT_IN_FLIGHT_BYTES,
+    traffic::{ArmStatus, SetWeights, TrafficStatus},
+};
+use crate::{lifecycle::Event, shadow::Shadows, snapshot::Snapshot, trace::Tracer, traffic::TrafficStore};
 
 /// A handle on the runtime; clones share it.
 #[derive(Clone)]
@@ -44,6 +51,10 @@ pub(crate) struct Shared {
     pub(crate) shadows: Shadows,
     /// Which requests are traced.
     pub(crate) tracer: Tracer,
+    /// The models' traffic files.
+    pub(crate) traffic: TrafficStore,
+    /// Who is told of changes.
+    pub(crate) witness: Arc<dyn Witness>,
 }
 
 impl Shared {
@@ -64,6 +75,8 @@ impl Shared {
             in_flight: Arc::new(in_flight),
             shadows: Shadows::default(),
             tracer,
+            traffic: TrafficStore::new(Vec::new(), None),
+            witness: Arc::new(Unwitnessed),
         }
     }
 }

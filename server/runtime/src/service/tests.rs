@@ -40,7 +40,14 @@ fn version(number: u64) -> Arc<ServedVersion> {
         on_closed: None,
     });
     let (model, config) = ("m".into(), Arc::default());
-    Arc::new(ServedVersion { model, version: number, settings, config, serving: serving.unwrap() })
+    Arc::new(ServedVersion {
+        model,
+        version: number,
+        settings,
+        config,
+        digest: None,
+        serving: serving.unwrap(),
+    })
 }
 
 /// Versions 1 and 3 of `m` serve, 4 is loading; `broken` has failed.

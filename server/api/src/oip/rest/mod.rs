@@ -1,17 +1,17 @@
 //! The protocol over REST: the table of routes, and what every handler needs to read a request.
 
-mod body;
+pub(crate) mod body;
 mod config;
 mod health;
 mod infer;
 mod logging;
 mod metadata;
 mod openapi;
-mod path;
+pub(crate) mod path;
 mod repository;
 mod statistics;
 mod trace;
-mod traffic;
+pub(crate) mod traffic;
 
 use axum::{
     Router,
@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// What a handler answers.
-type Answer = Result<Response, RestError>;
+pub(crate) type Answer = Result<Response, RestError>;
 
 /// Every route and what serves it, in the order of the OpenAPI document.
 fn table(oip: &Oip) -> Vec<(&'static str, MethodRouter<Oip>)> {
@@ -89,7 +89,7 @@ async fn wrong_verb(method: Method, uri: Uri) -> Response {
 }
 
 /// A JSON answer.
-fn json<T: Serialize + ?Sized>(value: &T) -> Answer {
+pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Answer {
     let body = serde_json::to_vec(value).map_err(|error| {
         RestError(girandole_core::Error::internal(format!("the answer could not be written: {error}")))
     })?;

@@ -99,7 +99,8 @@ impl AuditLog {
         &self.path
     }
 
-    fn flush(&self) {
+    /// Waits until everything told of before is on the disk, or was tried.
+    pub fn flush(&self) {
         let (done, flushed) = sync_channel(1);
         if self.sender.as_ref().is_some_and(|sender| sender.send(Message::Flush(done)).is_ok()) {
             // The thread ends only after this handle.

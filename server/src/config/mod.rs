@@ -7,5 +7,5 @@ mod merge;
 mod options;
 mod validate;
 
-pub(crate) use options::{ControlMode, ServeOptions};
+pub(crate) use options::{AdminAddress, ControlMode, ServeOptions};
 pub(crate) use validate::{ServeConfig, resolve};

@@ -7,13 +7,16 @@ use std::{
     time::Duration,
 };
 
-use girandole_api::security::{TlsFiles, exposure};
+use girandole_api::security::{TlsFiles, admin_exposure, exposure};
 
-use super::{ControlMode, ServeOptions};
+use super::{AdminAddress, ControlMode, ServeOptions};
 use crate::logging::{self, LogFormat};
 
 /// A day: longer is as good as for ever, and a clock can count it.
 const MAX_EXIT_TIMEOUT: u64 = 24 * 3600;
+
+/// The audit log's name in a state directory.
+const AUDIT_LOG: &str = "audit.jsonl";
 
 /// How to serve, complete and consistent.
 #[derive(Clone, Debug)]
@@ -32,6 +35,9 @@ pub(crate) struct ServeConfig {
     pub(crate) http: SocketAddr,
     pub(crate) grpc: SocketAddr,
     pub(crate) metrics: SocketAddr,
+    /// Where administration is served; `None` for nowhere.
+    pub(crate) admin: Option<SocketAddr>,
+    pub(crate) admin_token_file: Option<PathBuf>,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) max_request_bytes: usize,
     pub(crate) max_inflight_bytes: usize,
@@ -39,6 +45,8 @@ pub(crate) struct ServeConfig {
     pub(crate) shutdown_grace: Duration,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
+    pub(crate) state_dir: Option<PathBuf>,
+    pub(crate) audit_log: Option<PathBuf>,
     pub(crate) trace_file: Option<PathBuf>,
 }
 
@@ -93,12 +101,25 @@ fn validate(options: ServeOptions) -> Result<ServeConfig, String> {
     let http = address(options.http_address, options.http_port, 8000);
     let grpc = address(options.grpc_address, options.grpc_port, 8001);
     let metrics = address(options.metrics_address, options.metrics_port, 8002);
-    mistakes.extend(clash([("REST", http), ("gRPC", grpc), ("metrics", metrics)]));
+    let admin = match options.admin_address {
+        Some(AdminAddress::Off) => None,
+        Some(AdminAddress::On(ip)) => Some(address(Some(ip), options.admin_port, 8003)),
+        None => Some(address(None, options.admin_port, 8003)),
+    };
+    let listeners = [("REST", http), ("gRPC", grpc), ("metrics", metrics)];
+    mistakes.extend(clash(
+        &listeners.into_iter().chain(admin.map(|at| ("administration", at))).collect::<Vec<_>>(),
+    ));
     let insecure = options.insecure.unwrap_or(false);
     for (name, listener) in [("--http-address", http), ("--grpc-address", grpc)] {
         let exposed = exposure(listener.ip(), tls.is_some(), insecure);
         mistakes.extend(exposed.err().map(|error| format!("{name}: {error}")));
     }
+    if let Some(admin) = admin {
+        let exposed = admin_exposure(admin.ip(), options.admin_token_file.is_some(), tls.is_some(), insecure);
+        mistakes.extend(exposed.err().map(|error| format!("--admin-address: {error}")));
+    }
+    let in_state_dir = options.state_dir.as_ref().map(|dir| dir.join(AUDIT_LOG));
     let gpus = girandole_engine::device::gpus();
     mistakes.extend(missing_gpu(options.require_gpu.unwrap_or(false), &gpus));
     if !mistakes.is_empty() {
@@ -118,6 +139,8 @@ fn validate(options: ServeOptions) -> Result<ServeConfig, String> {
         http,
         grpc,
         metrics,
+        admin,
+        admin_token_file: options.admin_token_file,
         tls,
         max_request_bytes: options.max_request_bytes.unwrap_or(64 << 20),
         max_inflight_bytes: options.max_inflight_bytes.unwrap_or(1 << 30),
@@ -125,6 +148,8 @@ fn validate(options: ServeOptions) -> Result<ServeConfig, String> {
         shutdown_grace,
         log_format: options.log_format.unwrap_or_default(),
         log_level,
+        audit_log: options.audit_log.or(in_state_dir),
+        state_dir: options.state_dir,
         trace_file: options.trace_file,
     })
 }
@@ -173,11 +198,13 @@ fn log_level(level: Option<String>, verbose: Option<u8>) -> String {
 }
 
 /// Two listeners cannot have one port of one address; port 0 is a free one each.
-fn clash(listeners: [(&str, SocketAddr); 3]) -> Vec<String> {
-    let pairs = [(0, 1), (0, 2), (1, 2)].map(|(a, b)| (listeners[a], listeners[b]));
-    let same = |((_, a), (_, b)): &((&str, SocketAddr), (&str, SocketAddr))| a == b && a.port() != 0;
-    pairs
-        .into_iter()
+fn clash(listeners: &[(&str, SocketAddr)]) -> Vec<String> {
+    let others = |(number, one)| listeners.iter().skip(number + 1).map(move |other| (one, other));
+    let same = |((_, a), (_, b)): &(&(&str, SocketAddr), &(&str, SocketAddr))| a == b && a.port() != 0;
+    listeners
+        .iter()
+        .enumerate()
+        .flat_map(others)
         .filter(same)
         .map(|((a, at), (b, _))| format!("{a} and {b} cannot both listen on {at}"))
         .collect()
@@ -194,8 +221,9 @@ mod tests {
     #[test]
     fn defaults_are_tritons_ports_on_the_loopback() {
         let config = validate(options("models")).unwrap();
-        let ports = [config.http, config.grpc, config.metrics].map(|address| address.port());
-        assert_eq!(ports, [8000, 8001, 8002]);
+        let listeners = [config.http, config.grpc, config.metrics, config.admin.unwrap()];
+        assert_eq!(listeners.map(|address| address.port()), [8000, 8001, 8002, 8003]);
+        assert!(config.admin.unwrap().ip().is_loopback());
         assert!(config.http.ip().is_loopback());
     }
 
@@ -247,6 +275,33 @@ mod tests {
         assert!(validate(ServeOptions { insecure: Some(true), ..public.clone() }).is_ok());
         let tls = ServeOptions { tls_cert: Some("c".into()), tls_key: Some("k".into()), ..public };
         assert!(validate(tls).is_ok());
+    }
+
+    #[test]
+    fn administration_is_on_this_machine_elsewhere_with_tokens_or_off() {
+        let at = |text: &str, file: Option<&str>| ServeOptions {
+            admin_address: Some(text.parse().unwrap()),
+            admin_token_file: file.map(Into::into),
+            insecure: Some(true),
+            ..options("models")
+        };
+        assert_eq!(validate(at("off", None)).unwrap().admin, None);
+        let mistake = validate(at("0.0.0.0", None)).unwrap_err();
+        assert!(
+            mistake.contains("--admin-address: 0.0.0.0 can be reached") && mistake.contains("token"),
+            "{mistake}"
+        );
+        assert!(validate(at("0.0.0.0", Some("tokens"))).is_ok());
+        assert!("of".parse::<AdminAddress>().is_err());
+    }
+
+    #[test]
+    fn a_state_directory_holds_the_audit_log_unless_it_is_elsewhere() {
+        assert_eq!(validate(options("models")).unwrap().audit_log, None);
+        let state = ServeOptions { state_dir: Some("state".into()), ..options("models") };
+        assert_eq!(validate(state.clone()).unwrap().audit_log, Some("state/audit.jsonl".into()));
+        let elsewhere = ServeOptions { audit_log: Some("a.jsonl".into()), ..state };
+        assert_eq!(validate(elsewhere).unwrap().audit_log, Some("a.jsonl".into()));
     }
 
     #[test]

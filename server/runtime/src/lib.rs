@@ -9,6 +9,7 @@ pub mod instances;
 pub mod lifecycle;
 pub mod metrics;
 pub mod repository;
+pub mod rollout;
 pub mod routing;
 pub mod service;
 pub mod settings;

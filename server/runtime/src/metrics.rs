@@ -12,7 +12,7 @@ use metrics::{
     gauge, histogram,
 };
 
-use crate::{batcher::Reason, shadow, statistics::Execution, traffic};
+use crate::{batcher::Reason, rollout, shadow, statistics::Execution, traffic};
 
 /// Requests answered with a result.
 pub const REQUEST_SUCCESS: &str = "nv_inference_request_success";
@@ -124,6 +124,7 @@ pub fn describe() {
     describe_gauge!(RUNNING, "Number of batches that sessions are running");
     traffic::describe();
     shadow::describe();
+    rollout::describe();
 }
 
 /// One version's handles, resolved once: recording looks nothing up.

@@ -14,6 +14,7 @@ use girandole_proto::config::ModelConfig;
 
 use crate::{
     instances::Serving,
+    rollout::Sample,
     routing::{Miss, Routes},
     service::VersionState,
     settings::ModelSettings,
@@ -73,6 +74,18 @@ pub struct ServedVersion {
     pub serving: Serving,
 }
 
+/// Where a request goes, and what else comes of it.
+pub(crate) struct Routed<'a> {
+    /// The version that answers it.
+    pub(crate) version: &'a Arc<ServedVersion>,
+    /// Why this one.
+    pub(crate) route: Route,
+    /// Who gets a copy, if anybody does.
+    pub(crate) shadow: Option<Recipient>,
+    /// The rollout that its outcome counts for, if one runs.
+    pub(crate) sample: Option<Sample>,
+}
+
 impl Snapshot {
     /// The version that a selector means: the number, or for any the newest that serves.
     ///
@@ -85,21 +98,20 @@ impl Snapshot {
         model.version(number.map_err(|miss| model.missed(miss, selector))?)
     }
 
-    /// The version that a request goes to, why, and who gets a copy of it, if anybody does.
+    /// Where a request goes.
     ///
     /// # Errors
     /// As [`Self::find`].
-    pub(crate) fn route(
-        &self,
-        request: &InferRequest,
-    ) -> Result<(&Arc<ServedVersion>, Route, Option<Recipient>)> {
+    pub(crate) fn route(&self, request: &InferRequest) -> Result<Routed<'_>> {
         let model = self.model(&request.model)?;
         let choice = model.routes.choose(request, model.serving());
         let choice = choice.map_err(|miss| model.missed(miss, &request.version))?;
         // Who names a version tests it, and is no sample of the traffic.
-        let sample = request.version == VersionSelector::Any;
-        let shadow = sample.then(|| model.shadow(choice.version)).flatten();
-        Ok((model.version(choice.version)?, choice.route, shadow))
+        let dealt_out = request.version == VersionSelector::Any;
+        let shadow = dealt_out.then(|| model.shadow(choice.version)).flatten();
+        let watch = model.routes.watch();
+        let sample = watch.and_then(|watch| watch.sample(choice.version, choice.route.reason));
+        Ok(Routed { version: model.version(choice.version)?, route: choice.route, shadow, sample })
     }
 
     fn model(&self, name: &str) -> Result<&ServedModel> {
@@ -121,10 +133,12 @@ impl ServedModel {
     /// Who gets a copy of a request that version `answering` answers, if anybody does.
     fn shadow(&self, answering: u64) -> Option<Recipient> {
         let (version, shadow) = self.routes.shadow(answering, self.serving())?;
+        let watch = self.routes.watch().filter(|watch| watch.compares(answering, version));
         Some(Recipient {
             version: self.versions.get(&version)?.clone(),
             tolerance: shadow.tolerance,
             metrics: self.routes.shadow_metrics.clone()?,
+            watch: watch.cloned(),
         })
     }
 

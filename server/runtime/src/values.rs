@@ -16,8 +16,19 @@ pub(crate) enum Values {
 impl Values {
     /// The elements; `None` where they are no numbers.
     pub(crate) fn read(tensor: &Tensor) -> Option<Self> {
-        let data = tensor.data();
-        Some(match tensor.dtype() {
+        Self::decode(tensor.dtype(), tensor.data())
+    }
+
+    /// The element at an index; `None` where there is none, or it is no number.
+    pub(crate) fn one(tensor: &Tensor, index: usize) -> Option<f64> {
+        let size = tensor.dtype().size()?;
+        let start = index.checked_mul(size)?;
+        let data = tensor.data().get(start..start.checked_add(size)?)?;
+        Self::decode(tensor.dtype(), data)?.floats().first().copied()
+    }
+
+    fn decode(dtype: DType, data: &[u8]) -> Option<Self> {
+        Some(match dtype {
             DType::U8 => Self::Unsigned(data.iter().map(|&byte| byte.into()).collect()),
             DType::U16 => Self::Unsigned(chunks(data, |b| u16::from_le_bytes(b).into())),
             DType::U32 => Self::Unsigned(chunks(data, |b| u32::from_le_bytes(b).into())),

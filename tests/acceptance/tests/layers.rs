@@ -62,7 +62,9 @@ fn our_crates_depend_one_way() {
     assert_eq!(ours("girandole-engine"), set(&engine));
     assert_eq!(ours("girandole-cuda"), set(&[]));
     assert_eq!(ours("girandole-kernels"), set(&[]));
-    assert_eq!(ours("girandole-runtime"), set(&["girandole-core", "girandole-proto"]));
+    assert_eq!(ours("girandole-rollout"), set(&[]));
+    let runtime = ["girandole-core", "girandole-proto", "girandole-rollout"];
+    assert_eq!(ours("girandole-runtime"), set(&runtime));
     assert_eq!(ours("girandole-api"), set(&["girandole-core", "girandole-proto", "girandole-runtime"]));
 }
 

@@ -19,6 +19,7 @@ use super::{
     manager::{Manager, State},
     pool::Pool,
     prepare::Preparation,
+    rollouts::Rollouts,
 };
 use crate::{
     instances::CoreBudget,
@@ -64,6 +65,7 @@ impl Runtime {
             workshop: Arc::new(workshop(&options, roots, loader, on_closed)),
             pool: Pool::start(options.load_threads)?,
             events: events.clone(),
+            rollouts: Rollouts::open(shared.clock, options.state_dir, &options.repositories),
             mode: options.control_mode,
             open,
             state: State::default(),

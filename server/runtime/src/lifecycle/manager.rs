@@ -5,7 +5,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
-        mpsc::{Receiver, Sender},
+        mpsc::{Receiver, RecvTimeoutError, Sender},
     },
 };
 
@@ -20,9 +20,11 @@ use super::{
     entry::{Done, Entry, Task},
     job::{Update, Updated, Workshop},
     pool::Pool,
+    rollouts::Rollouts,
 };
 use crate::{
     repository::{Change, FoundModel, Listing, changes},
+    rollout::Command,
     service::Shared,
     snapshot::Snapshot,
     traffic::FoundTraffic,
@@ -44,6 +46,8 @@ pub(crate) enum Event {
     Unload(String, Done),
     /// Somebody wrote a model's traffic file, and it is to apply now.
     Traffic(String, FoundTraffic, Actor, Done),
+    /// Somebody acts on a model's rollout.
+    Rollout(String, Command, Actor, Done),
     /// Let everything finish and close.
     Shutdown(Done),
 }
@@ -53,6 +57,7 @@ pub(super) struct Manager {
     pub(super) workshop: Arc<Workshop>,
     pub(super) pool: Pool,
     pub(super) events: Sender<Event>,
+    pub(super) rollouts: Rollouts,
     pub(super) mode: ControlMode,
     /// Versions whose sessions are open, published or not.
     pub(super) open: Arc<AtomicUsize>,
@@ -62,7 +67,7 @@ pub(super) struct Manager {
 /// What the manager remembers.
 #[derive(Default)]
 pub(super) struct State {
-    entries: BTreeMap<Arc<str>, Entry>,
+    pub(super) entries: BTreeMap<Arc<str>, Entry>,
     /// What was last acted on, by model.
     known: BTreeMap<String, FoundModel>,
     /// The models that must serve for the server to be ready; `None` before the first scan.
@@ -70,14 +75,19 @@ pub(super) struct State {
     unreachable: bool,
     shutdown: Option<Done>,
     /// Answers that go out once what they tell of is published.
-    answers: Vec<(Done, Result<()>)>,
+    pub(super) answers: Vec<(Done, Result<()>)>,
 }
 
 impl Manager {
     /// Acts on events until a shutdown is complete.
     pub(super) fn run(mut self, events: &Receiver<Event>) {
-        while let Ok(event) = events.recv() {
-            self.act(event);
+        loop {
+            match self.wait(events) {
+                Ok(event) => self.act(event),
+                Err(RecvTimeoutError::Timeout) if self.look() => {}
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
             self.publish();
             if self.state.shutdown.is_some() && self.is_quiet() {
                 break;
@@ -102,6 +112,7 @@ impl Manager {
             Event::Load(model, config, done) => self.enqueue(&model.into(), Task::Load(config, Some(done))),
             Event::Unload(model, done) => self.unload(&model, done),
             Event::Traffic(model, found, who, done) => self.traffic(&model.into(), found, who, done),
+            Event::Rollout(model, asked, who, done) => self.control_rollout(&model.into(), asked, who, done),
             Event::Shutdown(done) => self.shutdown(done),
         }
     }
@@ -172,8 +183,9 @@ impl Manager {
 
     /// Traffic applies at once, whatever is being loaded: a way back must not wait.
     fn follow_traffic(&mut self, name: &Arc<str>, found: Option<FoundTraffic>, who: Actor) {
-        let entry = self.entry(name);
-        let Some(change) = entry.signposts.follow(name, found, &entry.serving) else { return };
+        let entry = self.state.entries.entry(name.clone()).or_default();
+        let followed = entry.signposts.follow(name, found, &entry.serving, &mut self.rollouts);
+        let Some(change) = followed else { return };
         match &change.what {
             What::TrafficRefused { reason } => {
                 error!(model = %name, error = %reason, "the traffic file is refused; the one before applies")

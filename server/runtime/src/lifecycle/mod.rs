@@ -13,6 +13,7 @@ mod options;
 mod plan;
 mod pool;
 mod prepare;
+mod rollouts;
 mod signposts;
 mod warmup;
 

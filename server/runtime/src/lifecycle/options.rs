@@ -56,10 +56,11 @@ pub struct RuntimeOptions {
     pub in_flight_bytes: usize,
     /// Which requests are traced at the start, and where to.
     pub trace: TraceOptions,
+    /// Where the server keeps what must outlast it: traffic of repositories that cannot be written, and where
+    /// rollouts stand. The latter is beside the models where no directory is given.
+    pub state_dir: Option<PathBuf>,
     /// Called after a version's memory was let go.
     pub on_unloaded: Option<OnUnloaded>,
-    /// Where the server keeps what must outlast it and does not belong into the repositories.
-    pub state_dir: Option<PathBuf>,
     /// Who is told of every change; with one, versions' digests are worked out when they are loaded.
     pub witness: Option<Arc<dyn Witness>>,
 }
@@ -79,8 +80,8 @@ impl Default for RuntimeOptions {
             devices: Devices::default(),
             in_flight_bytes: DEFAULT_IN_FLIGHT_BYTES,
             trace: TraceOptions::default(),
-            on_unloaded: None,
             state_dir: None,
+            on_unloaded: None,
             witness: None,
         }
     }

@@ -1,25 +1,38 @@
-//! A model's traffic over time: the newest file that can be honoured, and where its labels point as versions come
-//! and go.
+//! A model's traffic over time: the newest file that can be honoured, where its labels point as versions come and go,
+//! and how far its rollout is.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
-use girandole_core::audit::{Change, What};
+use girandole_core::{
+    Error, Result,
+    audit::{Change, What},
+};
 
+use super::rollouts::Rollouts;
 use crate::{
+    rollout::{Command, Rollout, RolloutMetrics},
     routing::Routes,
     shadow::ShadowMetrics,
     snapshot::ServedVersion,
     traffic::{Bindings, FoundTraffic, Traffic, TrafficMetrics, bind},
 };
 
+/// The versions that serve.
+type Serving = BTreeMap<u64, Arc<ServedVersion>>;
+
 /// What a model's requests follow.
 #[derive(Default)]
 pub(super) struct Signposts {
     found: Option<FoundTraffic>,
+    /// What the file says; a rollout changes weights of it.
+    written: Arc<Traffic>,
     routes: Arc<Routes>,
+    /// When the rollout is to be looked at.
+    due: Option<Duration>,
 }
 
 impl Signposts {
@@ -29,7 +42,8 @@ impl Signposts {
         &mut self,
         model: &Arc<str>,
         found: Option<FoundTraffic>,
-        serving: &BTreeMap<u64, Arc<ServedVersion>>,
+        serving: &Serving,
+        rollouts: &mut Rollouts,
     ) -> Option<Change> {
         if found == self.found {
             return None;
@@ -38,36 +52,103 @@ impl Signposts {
         let newest = found.as_ref().and_then(FoundTraffic::digest);
         let parsed = found.as_ref().map(|found| found.parse(model)).transpose();
         self.found = found;
-        let traffic = parsed.as_ref().map_or_else(
-            |_| self.routes.traffic.clone(),
-            |traffic| Arc::new(traffic.clone().unwrap_or_default()),
-        );
         let refused = parsed.as_ref().err().map(|error| error.message().to_owned());
+        if let Ok(traffic) = parsed {
+            self.written = Arc::new(traffic.unwrap_or_default());
+        }
         let digest = if refused.is_some() { before.clone() } else { newest.clone() };
-        let labels = bindings(&traffic, &self.routes.labels, serving);
+        let rollout = rollouts.follow(model, &self.written, self.routes.rollout.as_ref());
+        let labels = bindings(&self.written, &self.routes.labels, serving);
+        self.schedule(rollout.as_ref(), rollouts);
         let what = match refused.clone() {
             Some(reason) => What::TrafficRefused { reason },
             None => What::TrafficApplied,
         };
-        let change = Change::new(what).of(model).versions(traffic.versions());
-        self.show(model, Routes { traffic, labels, refused, digest, ..(*self.routes).clone() });
+        self.show(model, Routes { labels, digest, refused, rollout, ..(*self.routes).clone() });
+        let change = Change::new(what).versions(self.written.versions());
         Some(change.digests(before.as_deref(), newest.as_deref()))
     }
 
     /// Looks where the labels point now that other versions serve.
-    pub(super) fn bind(&mut self, serving: &BTreeMap<u64, Arc<ServedVersion>>) {
-        let labels = bindings(&self.routes.traffic, &self.routes.labels, serving);
+    pub(super) fn bind(&mut self, serving: &Serving) {
+        let labels = bindings(&self.written, &self.routes.labels, serving);
         if labels != self.routes.labels {
             let model = self.routes.metrics.model();
             self.show(&model, Routes { labels, ..(*self.routes).clone() });
         }
     }
 
+    /// When the rollout is to be looked at, since the Unix epoch.
+    pub(super) fn due(&self) -> Option<Duration> {
+        self.due
+    }
+
+    /// Looks at the rollout where its time has come. Answers with what happened, where it moved.
+    pub(super) fn look(
+        &mut self,
+        model: &Arc<str>,
+        serving: &Serving,
+        rollouts: &mut Rollouts,
+    ) -> Option<Change> {
+        let now = rollouts.clock.now();
+        self.due.filter(|due| *due <= now)?;
+        let routes = self.routes.clone();
+        let before = routes.rollout.as_ref()?;
+        self.schedule(Some(before), rollouts);
+        let after = before.look(|version| serving.contains_key(&version), now)?;
+        let change = after.change(before, None);
+        Some(self.roll(model, after, change, rollouts))
+    }
+
+    /// Does to the rollout what a person asks for. Answers with what happened.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none, `InvalidArgument` where that is not possible as it stands.
+    pub(super) fn obey(
+        &mut self,
+        model: &Arc<str>,
+        asked: Command,
+        rollouts: &mut Rollouts,
+    ) -> Result<Change> {
+        let none =
+            || Error::not_found("it has no rollout: its traffic.toml has no [rollout] between two versions");
+        let before = self.routes.rollout.as_ref().ok_or_else(none)?;
+        let after = before.obey(asked, rollouts.clock.now())?;
+        let change = after.change(before, Some(asked));
+        Ok(self.roll(model, after, change, rollouts))
+    }
+
+    /// The rollout stands elsewhere from now on.
+    fn roll(
+        &mut self,
+        model: &Arc<str>,
+        rollout: Rollout,
+        change: Change,
+        rollouts: &mut Rollouts,
+    ) -> Change {
+        rollouts.moved(model, &rollout);
+        self.schedule(Some(&rollout), rollouts);
+        self.show(model, Routes { rollout: Some(rollout), ..(*self.routes).clone() });
+        let file = self.routes.digest.as_deref();
+        change.digests(file, file)
+    }
+
+    fn schedule(&mut self, rollout: Option<&Rollout>, rollouts: &Rollouts) {
+        self.due = rollout.and_then(Rollout::interval).map(|interval| rollouts.clock.now() + interval);
+    }
+
     fn show(&mut self, model: &Arc<str>, mut routes: Routes) {
+        routes.traffic = match &routes.rollout {
+            Some(rollout) => Arc::new(self.written.with_weight(rollout.written(), rollout.weight())),
+            None => self.written.clone(),
+        };
         let before = (&*self.routes.traffic, &self.routes.labels);
         self.routes.metrics.hide(before, (&routes.traffic, &routes.labels));
         routes.metrics =
             TrafficMetrics::show(model, &routes.traffic, &routes.labels, routes.refused.is_some());
+        if routes.rollout.is_some() || self.routes.rollout.is_some() {
+            RolloutMetrics(model).show(routes.rollout.as_ref());
+        }
         let shadow = routes.traffic.shadow.as_ref().and_then(|shadow| routes.version(&shadow.to));
         routes.shadow_metrics = shadow.map(|version| Arc::new(ShadowMetrics::new(model, version)));
         self.routes = Arc::new(routes);
@@ -85,6 +166,6 @@ impl Signposts {
     }
 }
 
-fn bindings(traffic: &Traffic, before: &Bindings, serving: &BTreeMap<u64, Arc<ServedVersion>>) -> Bindings {
+fn bindings(traffic: &Traffic, before: &Bindings, serving: &Serving) -> Bindings {
     bind(&traffic.labels, before, |number| serving.contains_key(&number))
 }

@@ -14,6 +14,7 @@ use std::sync::{
 use girandole_core::{InferRequest, Route, RouteReason, VersionSelector};
 
 use crate::{
+    rollout::{Rollout, Watch},
     shadow::ShadowMetrics,
     traffic::{Arm, Binding, Bindings, Shadow, Split, Target, Traffic, TrafficMetrics},
 };
@@ -27,6 +28,8 @@ pub struct Routes {
     pub labels: Bindings,
     /// SHA-256 of the traffic file that applies.
     pub digest: Option<Arc<str>>,
+    /// What shifts its weights by itself, as of this moment; they are in the traffic already.
+    pub rollout: Option<Rollout>,
     /// Why a newer traffic file does not apply.
     pub refused: Option<String>,
     /// The split's next turn; goes on when weights change.
@@ -145,6 +148,11 @@ impl Routes {
         let version = self.version(&shadow.to).filter(|&version| version != answering)?;
         let turn = self.shadow_turn.fetch_add(1, Ordering::Relaxed);
         (shadow.takes(turn) && serving.any(|serves| serves == version)).then_some((version, shadow))
+    }
+
+    /// What looks at both arms of a rollout, while somebody does.
+    pub(crate) fn watch(&self) -> Option<&Arc<Watch>> {
+        self.rollout.as_ref()?.watch()
     }
 
     /// The version that a target means now, whether it serves or not; `None` for a label that waits for its first.

@@ -127,15 +127,7 @@ impl Service {
             let message = "models are loaded and unloaded by request only with --model-control-mode=explicit";
             return Err(Error::new(ErrorCode::Unimplemented, message));
         }
-        self.tell(event).await
-    }
-
-    /// Tells the lifecycle to do something, and waits until what came of it is published.
-    pub(super) async fn tell(&self, event: impl FnOnce(oneshot::Sender<Result<()>>) -> Event) -> Result<()> {
-        let ended = || Error::unavailable("the server is shutting down");
-        let (done, outcome) = oneshot::channel();
-        self.0.events.send(event(done)).map_err(|_| ended())?;
-        outcome.await.unwrap_or_else(|_| Err(ended()))
+        self.ask(event).await
     }
 }
 

@@ -7,9 +7,13 @@ use std::{
 
 use girandole_core::{Error, InferRequest, InferResponse, NamedTensor, RequestedOutput, Result, Tensor};
 
-use super::Service;
+use super::{BytesHeld, Service};
 use crate::{
-    classification::classify, metrics::FailureReason, shadow::Copied, snapshot::ServedVersion, trace::Trace,
+    classification::classify,
+    metrics::FailureReason,
+    shadow::{Copied, Recipient},
+    snapshot::{Routed, ServedVersion},
+    trace::Trace,
 };
 
 impl Service {
@@ -19,13 +23,13 @@ impl Service {
     ///
     /// # Errors
     /// Any code of [`girandole_core::ErrorCode`] that a request can meet.
-    pub async fn infer(&self, mut request: InferRequest) -> Result<InferResponse> {
+    pub async fn infer(&self, request: InferRequest) -> Result<InferResponse> {
         let received = Instant::now();
         if self.0.shutting_down.load(Ordering::Relaxed) {
             return Err(Error::unavailable("the server is shutting down"));
         }
         let snapshot = self.0.snapshot.load();
-        let (version, route, shadow) = snapshot.route(&request)?;
+        let Routed { version, route, shadow, sample } = snapshot.route(&request)?;
         let version = version.clone();
         drop(snapshot);
         let refused = |error| {
@@ -33,19 +37,39 @@ impl Service {
             error
         };
         let held = self.0.in_flight.take(request.payload_bytes()).map_err(refused)?;
+        let id = request.id.clone();
+        let outputs = self.answer(&version, request, Taken { shadow, held, received }).await;
+        if let Some(sample) = sample {
+            sample.ended(received.elapsed(), outputs.as_deref());
+        }
+        let (outputs, model) = (outputs?, version.model.to_string());
+        let (version, parameters) = (version.version, Default::default());
+        Ok(InferResponse { model, version, route, id, outputs, parameters })
+    }
+
+    /// What a version answers.
+    async fn answer(
+        &self,
+        version: &Arc<ServedVersion>,
+        request: InferRequest,
+        Taken { shadow, held, received }: Taken,
+    ) -> Result<Vec<NamedTensor>> {
+        let refused = |error| {
+            version.serving.refused(FailureReason::Other, received);
+            error
+        };
         let spec = &version.settings.spec;
         let rows = spec.check(&request).map_err(refused)?;
         check_classifications(&request.outputs).map_err(refused)?;
         let sampled = self.0.tracer.sample(&version.model);
         let trace = sampled
             .map(|sampled| Trace::queued(sampled, (&version.model, version.version), &request, received));
-        let id = std::mem::take(&mut request.id);
         let asked = request.outputs.clone();
-        let copy = shadow.map(|to| Copied::of(&request, &version, to));
+        let copy = shadow.map(|to| Copied::of(&request, version, to));
         let answer = version.serving.infer(request, rows, received).await;
         if let Some(mut trace) = trace {
             if let Ok(answer) = &answer {
-                trace.answered(answer.times, output_names(&version, &asked).zip(&answer.tensors));
+                trace.answered(answer.times, output_names(version, &asked).zip(&answer.tensors));
             }
             self.0.tracer.write(trace.ended());
         }
@@ -53,11 +77,18 @@ impl Service {
         if let Some(copy) = copy {
             self.0.shadows.offer(copy, &tensors, held);
         }
-        let outputs = name_outputs(&version, &asked, tensors)?;
-        let model = version.model.to_string();
-        let (version, parameters) = (version.version, Default::default());
-        Ok(InferResponse { model, version, route, id, outputs, parameters })
+        name_outputs(version, &asked, tensors)
     }
+}
+
+/// A request that was let in.
+struct Taken {
+    /// Who gets a copy.
+    shadow: Option<Recipient>,
+    /// Its share of the bytes in flight.
+    held: BytesHeld,
+    /// When it came.
+    received: Instant,
 }
 
 fn check_classifications(asked: &[RequestedOutput]) -> Result<()> {

@@ -1,11 +1,12 @@
 //! The single door to the runtime: every protocol calls these methods and nothing else.
 //!
 //! [`infer`](Service::infer) stands in `infer.rs`, everything that asks about models or changes them in
-//! `control.rs`. All of them read one [`Snapshot`] behind one `ArcSwap`; only the lifecycle stores into it.
+//! `control.rs`, rollouts in `rollout.rs`. All of them read one [`Snapshot`] behind one `ArcSwap`; only the lifecycle stores into it.
 
 mod budget;
 mod control;
 mod infer;
+mod rollout;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -25,7 +26,10 @@ pub use self::{
     budget::DEFAULT_IN_FLIGHT_BYTES,
     traffic::{ArmStatus, SetWeights, TrafficStatus},
 };
-use crate::{lifecycle::Event, shadow::Shadows, snapshot::Snapshot, trace::Tracer, traffic::TrafficStore};
+use crate::{
+    lifecycle::Event, rollout::Clock, shadow::Shadows, snapshot::Snapshot, trace::Tracer,
+    traffic::TrafficStore,
+};
 
 /// A handle on the runtime; clones share it.
 #[derive(Clone)]
@@ -55,6 +59,8 @@ pub(crate) struct Shared {
     pub(crate) traffic: TrafficStore,
     /// Who is told of changes.
     pub(crate) witness: Arc<dyn Witness>,
+    /// What rollouts' times are counted by.
+    pub(crate) clock: Clock,
 }
 
 impl Shared {
@@ -77,6 +83,7 @@ impl Shared {
             tracer,
             traffic: TrafficStore::new(Vec::new(), None),
             witness: Arc::new(Unwitnessed),
+            clock: Clock::default(),
         }
     }
 }

@@ -92,7 +92,7 @@ impl Service {
         let digests = [before.and_then(|before| before.digest()), after.digest()];
         let change = Change::new(What::WeightsSet { weights: set.weights }).of(model);
         self.0.witness.record(&set.who, change.digests(digests[0].as_deref(), digests[1].as_deref()));
-        self.tell(|done| Event::Traffic(model.to_owned(), after, set.who, done)).await
+        self.ask(|done| Event::Traffic(model.to_owned(), after, set.who, done)).await
     }
 
     async fn stored_traffic(&self, model: &str) -> Result<Option<FoundTraffic>> {

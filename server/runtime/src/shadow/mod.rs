@@ -13,7 +13,7 @@ use girandole_core::{InferRequest, Priority, RequestedOutput, Result, Tensor};
 use tokio::{runtime::Handle, sync::Semaphore};
 
 pub(crate) use self::metrics::{BUCKETS, DIFFERENCE, ShadowMetrics, describe};
-use crate::{service::BytesHeld, snapshot::ServedVersion};
+use crate::{rollout::Watch, service::BytesHeld, snapshot::ServedVersion};
 
 /// Copies that may be under way at once.
 const MAX_IN_FLIGHT: usize = 32;
@@ -26,6 +26,8 @@ pub(crate) struct Recipient {
     pub(crate) tolerance: f64,
     /// Its counts.
     pub(crate) metrics: Arc<ShadowMetrics>,
+    /// The rollout that the comparison counts for, if one runs.
+    pub(crate) watch: Option<Arc<Watch>>,
 }
 
 /// A copy of a request, and who is to answer it.
@@ -69,6 +71,20 @@ impl Copied {
     }
 }
 
+impl Recipient {
+    /// Counts what came of a copy whose caller got `tensors`. One that failed agrees with nothing.
+    fn compare(&self, tensors: &[Tensor], answer: Result<Vec<Tensor>>) {
+        let difference = answer.map(|answer| compare::difference(tensors, &answer));
+        match &difference {
+            Ok(difference) => self.metrics.compared(*difference, self.tolerance),
+            Err(error) => self.metrics.failed(error),
+        }
+        if let Some(watch) = &self.watch {
+            watch.compared(difference.is_ok_and(|difference| difference <= self.tolerance));
+        }
+    }
+}
+
 impl Shadows {
     /// Runs a copy whose caller got `tensors`, or drops it; `held` is the caller's share of the bytes in flight.
     pub(crate) fn offer(&self, copy: Copied, tensors: &[Tensor], held: BytesHeld) {
@@ -79,10 +95,7 @@ impl Shadows {
         };
         let tensors = tensors.to_vec();
         runtime.spawn(async move {
-            match Copied::answer(request, &to.version).await {
-                Ok(answer) => to.metrics.compared(compare::difference(&tensors, &answer), to.tolerance),
-                Err(error) => to.metrics.failed(&error),
-            }
+            to.compare(&tensors, Copied::answer(request, &to.version).await);
             drop((permit, held));
         });
     }

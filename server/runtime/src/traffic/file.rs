@@ -1,5 +1,7 @@
 //! `traffic.toml`, from text to [`Traffic`]: every mistake is told at once, and one makes the whole file refused.
 
+mod rollout;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -12,7 +14,7 @@ use std::{
 use girandole_core::{Error, Result};
 use serde::Deserialize;
 
-use super::{Match, Rule, Shadow, Source, Split, Target, Traffic, target};
+use super::{Match, Rollout, Rule, Shadow, Source, Split, Target, Traffic, rollout::weights, target};
 use crate::repository::sha256;
 
 /// The file's name in a model's directory.
@@ -99,6 +101,7 @@ struct Written {
     rules: Vec<WrittenRule>,
     split: Option<WrittenSplit>,
     shadow: Option<WrittenShadow>,
+    rollout: Option<rollout::Written>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -127,7 +130,7 @@ struct WrittenRule {
     among: Option<BTreeSet<String>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenSplit {
     weights: BTreeMap<String, f64>,
@@ -162,10 +165,11 @@ impl Traffic {
         let mut reader = Reader { labels: written.labels, mistakes: Vec::new() };
         reader.check_labels();
         let rules = written.rules.into_iter().filter_map(|rule| reader.rule(rule)).collect();
-        let split = written.split.and_then(|split| reader.split(split, model));
         let shadow = written.shadow.and_then(|shadow| reader.shadow(&shadow));
+        let rollout = written.rollout.and_then(|rollout| reader.rollout(rollout, shadow.as_ref()));
+        let split = reader.split(written.split, rollout.as_ref(), model);
         match reader.mistakes.is_empty() {
-            true => Ok(Self { labels: reader.labels, rules, split, shadow }),
+            true => Ok(Self { labels: reader.labels, rules, split, shadow, rollout }),
             false => Err(refused(&reader.mistakes.join("; "))),
         }
     }
@@ -215,23 +219,39 @@ impl Reader {
         Some(Rule { name: name?, source: source?, matches: matches?, to: to? })
     }
 
-    fn split(&mut self, written: WrittenSplit, model: &str) -> Option<Split> {
-        let mut weights = Vec::new();
-        for (name, weight) in written.weights {
-            let place = format!("split.weights.{name}");
-            if !(0.0..=MAX_WEIGHT).contains(&weight) {
-                self.mistakes.push(format!("{place}: a weight is 0 to {MAX_WEIGHT:e}, got {weight}"));
-            }
-            weights.extend(self.target(&place, &name).map(|target| (target, weight)));
-        }
-        if !weights.iter().any(|(_, weight)| *weight > 0.0) && self.mistakes.is_empty() {
-            self.mistakes.push("split.weights: at least one must be above 0".to_owned());
+    /// What is written, and the arms of a rollout where they are not.
+    fn split(
+        &mut self,
+        written: Option<WrittenSplit>,
+        rollout: Option<&Rollout>,
+        model: &str,
+    ) -> Option<Split> {
+        let is_written = written.is_some();
+        let written = written.or_else(|| rollout.map(|_| WrittenSplit::default()))?;
+        let mut weights = self.weights(written.weights, is_written);
+        if let Some(rollout) = rollout {
+            weights = self.noted("split.weights", self::weights(weights, rollout, is_written))?;
         }
         let sticky = written.sticky.into_iter().enumerate().filter_map(|(i, written)| {
             self.noted(&format!("split.sticky[{i}]"), source(written.header, written.parameter))
         });
         let sticky = sticky.collect();
         Some(Split::new(weights, sticky, written.salt.as_deref().unwrap_or(model)))
+    }
+
+    fn weights(&mut self, written: BTreeMap<String, f64>, is_written: bool) -> Vec<(Target, f64)> {
+        let mut weights = Vec::new();
+        for (name, weight) in written {
+            let place = format!("split.weights.{name}");
+            if !(0.0..=MAX_WEIGHT).contains(&weight) {
+                self.mistakes.push(format!("{place}: a weight is 0 to {MAX_WEIGHT:e}, got {weight}"));
+            }
+            weights.extend(self.target(&place, &name).map(|target| (target, weight)));
+        }
+        if is_written && !weights.iter().any(|(_, weight)| *weight > 0.0) && self.mistakes.is_empty() {
+            self.mistakes.push("split.weights: at least one must be above 0".to_owned());
+        }
+        weights
     }
 
     fn shadow(&mut self, written: &WrittenShadow) -> Option<Shadow> {

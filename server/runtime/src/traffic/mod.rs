@@ -9,6 +9,7 @@ mod edit;
 mod file;
 mod metrics;
 mod overlay;
+mod rollout;
 mod rule;
 mod sequence;
 mod shadow;
@@ -22,6 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use self::{
     binding::{Binding, Bindings, bind},
     file::{Origin, TRAFFIC_FILE},
+    rollout::{Arms, Rollout},
     rule::{Match, Rule},
     shadow::Shadow,
     source::Source,
@@ -47,6 +49,8 @@ pub struct Traffic {
     pub split: Option<Split>,
     /// What gets copies.
     pub shadow: Option<Shadow>,
+    /// What shifts the split's weights by itself.
+    pub rollout: Option<Rollout>,
 }
 
 impl Traffic {
@@ -54,6 +58,7 @@ impl Traffic {
     pub fn versions(&self) -> BTreeSet<u64> {
         let arms = self.split.iter().flat_map(|split| split.arms()).map(|arm| &arm.target);
         let shadow = self.shadow.iter().map(|shadow| &shadow.to);
+        // A rollout's targets are arms of the split.
         let targets = self.rules.iter().map(|rule| &rule.to).chain(arms).chain(shadow);
         let numbers = targets.filter_map(|target| match target {
             Target::Version(number) => Some(*number),

@@ -37,13 +37,20 @@ pub struct Arm {
 impl Split {
     /// A split. Weights are 0 or more, and one of them is more. The salt makes an experiment's assignment of keys
     /// independent of other experiments'.
-    pub(super) fn new(weights: Vec<(Target, f64)>, sticky: Vec<Source>, salt: &str) -> Self {
+    pub(super) fn new(mut weights: Vec<(Target, f64)>, sticky: Vec<Source>, salt: &str) -> Self {
+        weights.sort_by_cached_key(|(target, _)| target.to_string());
         let salt = xxh3_64_with_seed(salt.as_bytes(), 0);
         let arm = |(target, weight): (Target, f64)| {
             let name: Arc<str> = target.to_string().into();
             Arm { seed: xxh3_64_with_seed(name.as_bytes(), salt), target, name, weight }
         };
         Self { arms: weights.into_iter().map(arm).collect(), sticky }
+    }
+
+    /// The same with other weights; keys stay where their arm's share does not shrink.
+    pub(super) fn reweighed(&self, weight: impl Fn(&Arm) -> f64) -> Self {
+        let arms = self.arms.iter().map(|arm| Arm { weight: weight(arm), ..arm.clone() });
+        Self { arms: arms.collect(), sticky: self.sticky.clone() }
     }
 
     /// Its arms, in the order of their names.

@@ -67,8 +67,8 @@ impl TrafficStore {
     /// after.
     ///
     /// # Errors
-    /// `FailedPrecondition` where the file is not the expected one, `InvalidArgument` where it would be refused,
-    /// `PermissionDenied` where nothing can be written. Then nothing has changed.
+    /// `FailedPrecondition` where the file is not the expected one, `InvalidArgument` where it would be refused or a
+    /// rollout sets the weights, `PermissionDenied` where nothing can be written. Then nothing has changed.
     pub(crate) fn set_weights(
         &self,
         model: &str,
@@ -81,7 +81,7 @@ impl TrafficStore {
         let unreadable = |problem: &String| Error::unavailable(format!("{TRAFFIC_FILE}: {problem}"));
         let text = stored.found.as_ref().map(|found| found.text.as_ref().map_err(unreadable)).transpose()?;
         let text = edit::with_weights(text.map_or("", |text| text), weights)?;
-        Traffic::parse(&text, model)?;
+        by_hand(&Traffic::parse(&text, model)?)?;
         let origin = self.write(model, &stored, &text)?;
         Ok((stored.found, FoundTraffic::new(&text, origin)))
     }
@@ -129,6 +129,16 @@ impl Expected {
         let message = format!("the traffic file is another one than when it was read, {now}: read it again");
         Err(Error::new(ErrorCode::FailedPrecondition, message))
     }
+}
+
+/// What is set while a rollout shares out the same weights would go unheard.
+fn by_hand(traffic: &Traffic) -> Result<()> {
+    let Some((rollout, _)) = traffic.rolls_out() else { return Ok(()) };
+    let (stable, canary) = (&rollout.stable, &rollout.canary);
+    Err(Error::invalid(format!(
+        "a rollout sets the weights of '{stable}' and '{canary}': promote or abort it, or take [rollout] out of \
+         {TRAFFIC_FILE}"
+    )))
 }
 
 /// Puts a text in a file's place in one step, so that a crash leaves either the old or the new one.
@@ -191,6 +201,11 @@ mod tests {
         assert_eq!(after.text.unwrap().as_ref(), TEXT.replace("1 = 9", "1 = 1"));
         assert_eq!(fs::read_to_string(&file).unwrap(), TEXT.replace("1 = 9", "1 = 1"));
         assert_eq!(store.set_weights("m", &read, &half).unwrap_err().code(), ErrorCode::FailedPrecondition);
+        let rolling = "[rollout]\nstable = 1\ncanary = 2\nsteps = [{ set_weight = 5 }]\nguards = { error_rate = 0.1 }\n";
+        fs::write(&file, format!("{TEXT}{rolling}")).unwrap();
+        let refused = store.set_weights("m", &Expected::Anything, &half).unwrap_err();
+        assert!(refused.message().contains("a rollout sets the weights of '1' and '2'"), "{refused}");
+        fs::write(&file, TEXT).unwrap();
         let refused = store.set_weights("m", &Expected::Anything, &weights(&[("nobody", 1.0)])).unwrap_err();
         assert!(refused.message().contains("'nobody' is no version"), "{refused}");
         assert_eq!(fs::read_dir(root.path().join("m")).unwrap().count(), 1, "no draft is left");

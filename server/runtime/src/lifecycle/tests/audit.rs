@@ -8,7 +8,7 @@ use girandole_core::{
 };
 
 use super::*;
-use crate::{service::SetWeights, traffic::Expected};
+use crate::{rollout::Command, service::SetWeights, traffic::Expected};
 
 #[derive(Default)]
 struct Notes(Mutex<Vec<(Actor, Change)>>);
@@ -166,4 +166,49 @@ async fn an_overlay_outlasts_the_server_until_the_repository_says_something_else
     until(&handle, |snapshot| snapshot.models["m"].routes.digest != before).await;
     assert_eq!(ask(&service, "m", VersionSelector::Any).await, Ok(1));
     assert!(!state.path().join("traffic/m.toml").exists());
+}
+
+#[tokio::test]
+async fn a_rollout_is_told_of_step_by_step_and_by_whom() {
+    let repository = Repository::new();
+    repository.sealed("m", 1, "1");
+    repository.sealed("m", 2, "fails");
+    repository.write(
+        "m/traffic.toml",
+        "[rollout]\nstable = 1\ncanary = 2\ninterval = \"10ms\"\nmin_samples = 50\n\
+         steps = [{ set_weight = 20, pause = {} }, { set_weight = 50, pause = {} }]\n\
+         guards = { error_rate = 0.05 }\n",
+    );
+    let (options, notes) = witnessed(&repository.path(), ControlMode::Poll);
+    let (service, handle) = start(options).await;
+    let at = async |weight| {
+        let is = |snapshot: &Snapshot| {
+            let rollout = snapshot.models["m"].routes.rollout.as_ref();
+            rollout.is_some_and(|rollout| rollout.weight() == weight)
+        };
+        until(&handle, is).await;
+    };
+    at(20.0).await;
+    let by_itself = |what| told("server", what, &[1, 2], [true, true]);
+    assert!(notes.take().contains(&by_itself("rollout_advanced")));
+    let ops = Actor::Token { name: "ops".to_owned(), peer: ([127, 0, 0, 1], 9).into() };
+    for (command, what) in [
+        (Command::Promote, "rollout_advanced"),
+        (Command::PromoteFull, "rollout_promoted"),
+        (Command::Abort, "rollout_aborted"),
+        (Command::Start, "rollout_started"),
+    ] {
+        service.control_rollout("m", command, ops.clone()).await.unwrap();
+        assert_eq!(notes.take()[0], told("ops", what, &[1, 2], [true, true]));
+    }
+    at(20.0).await;
+    assert!(service.control_rollout("m", Command::Start, ops).await.is_err());
+    assert_eq!(notes.take(), [by_itself("rollout_advanced")], "what was refused is no change");
+    let rolled_back = async {
+        while service.rollout_status("m").unwrap().unwrap().weight > 0.0 {
+            let _ = ask(&service, "m", VersionSelector::Any).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, rolled_back).await.unwrap();
+    assert_eq!(notes.take(), [by_itself("rollout_rolled_back")]);
 }

@@ -4,6 +4,7 @@ mod audit;
 mod control;
 mod following;
 mod repository;
+mod rollout;
 mod traffic;
 
 use std::{
@@ -30,12 +31,14 @@ use crate::{
 /// No test takes this long unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A model that answers each row with the number in its file. The file may also say `bad` or `panic`.
+/// A model that answers each row with the number in its file. The file may also say `bad` or `panic`, or
+/// `fails`: that model loads, and answers nothing.
 fn load(request: &LoadRequest) -> Result<MockModel> {
     let text = fs::read_to_string(&request.path).map_err(|e| Error::invalid(e.to_string()))?;
-    let number: i64 = match text.trim() {
+    let number: Option<i64> = match text.trim() {
         "panic" => panic!("as asked"),
-        text => text.parse().map_err(|_| Error::invalid(format!("'{text}' is no model")))?,
+        "fails" => None,
+        text => Some(text.parse().map_err(|_| Error::invalid(format!("'{text}' is no model")))?),
     };
     let spec = ModelSpec {
         inputs: vec![TensorSpec::new("x", DType::I64, &[-1, 1])],
@@ -43,6 +46,7 @@ fn load(request: &LoadRequest) -> Result<MockModel> {
         max_batch_size: 1,
     };
     let answer = move |batch: &girandole_core::Batch| {
+        let number = number.ok_or_else(|| Error::internal("as asked"))?;
         let data = number.to_le_bytes().repeat(batch.rows);
         let tensor = Tensor::new(DType::I64, Shape::new(&[batch.rows, 1]), Bytes::from(data))?;
         Ok(BatchOutputs { tensors: vec![tensor; batch.outputs.len()], ..BatchOutputs::default() })

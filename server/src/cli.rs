@@ -170,15 +170,20 @@ pub(crate) enum TrafficCommand {
         #[arg(required = true, value_name = "ARM=WEIGHT", value_parser = weight)]
         weights: Vec<(String, f64)>,
     },
-    /// Begin the rollout that the model's traffic.toml describes
+    /// Begin the rollout anew, after it ended or was taken back
     Start { model: String },
-    /// Leave the rollout where it is
+    /// Leave the rollout at its step; guards still take it back
     Pause { model: String },
-    /// Let the rollout go on
+    /// Let the rollout go on after a pause
     Resume { model: String },
-    /// Let the rollout's version take over now
-    Promote { model: String },
-    /// Go back to what served before the rollout
+    /// Go to the rollout's next step now, whatever this one waits for
+    Promote {
+        model: String,
+        /// Leave all steps out: the canary gets everything
+        #[arg(long)]
+        full: bool,
+    },
+    /// Take the rollout back: the canary gets nothing
     Abort { model: String },
 }
 

@@ -60,14 +60,24 @@ impl LogFile {
         Ok(log)
     }
 
-    /// Adds entries and puts them on the disk; counts those added.
+    /// Adds entries and puts them on the disk, all of them or none.
     ///
     /// # Errors
-    /// Where one cannot be written. Then the log is to be opened anew, as it may end in the middle of a line.
+    /// Where one cannot be written. Then the log is to be opened anew, as nobody knows how it ends.
     pub(crate) fn append(&mut self, changes: &[Recorded], lost: u64) -> io::Result<()> {
         if self.bytes > self.max_bytes {
             self.rotate()?;
         }
+        let sound = self.bytes;
+        let written = self.write_through(changes, lost);
+        if written.is_err() {
+            // Half a line is no entry. Where this fails too, the next opening finds and closes it.
+            let _ = self.file.set_len(sound);
+        }
+        written
+    }
+
+    fn write_through(&mut self, changes: &[Recorded], lost: u64) -> io::Result<()> {
         if lost > 0 {
             self.write("", &Recorded::own(What::EntriesLost { count: lost }))?;
         }

@@ -34,7 +34,7 @@ pub(crate) fn hash(bytes: &[u8]) -> String {
 /// An entry's line without its end, and its hash.
 ///
 /// # Errors
-/// Where the entry cannot be JSON, such as for a weight that is no number.
+/// Where the entry cannot be JSON.
 pub(crate) fn seal(entry: &Entry) -> serde_json::Result<(String, String)> {
     let mut line = serde_json::to_string(entry)?;
     let hash = hash(line.as_bytes());

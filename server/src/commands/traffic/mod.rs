@@ -1,10 +1,18 @@
 //! `girandole traffic`: where a model's requests go on a running server, seen and changed.
 
+mod rollout;
 mod view;
 
-use std::{collections::BTreeMap, process::ExitCode, thread, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+    process::ExitCode,
+    thread,
+    time::Duration,
+};
 
 use console::Term;
+use girandole_runtime::rollout::Command;
 use serde_json::{Value, json};
 
 use self::view::Traffic;
@@ -23,13 +31,14 @@ pub(crate) fn run(options: &TrafficOptions) -> Outcome {
         TrafficCommand::Show { model, watch: true } => return watch(&client, model, options.json),
         TrafficCommand::Show { model, watch: false } => client.get(&traffic(model))?.json,
         TrafficCommand::Set { model, weights } => set(&client, model, weights)?,
-        TrafficCommand::Start { model } => rollout(&client, model, "start")?,
-        TrafficCommand::Pause { model } => rollout(&client, model, "pause")?,
-        TrafficCommand::Resume { model } => rollout(&client, model, "resume")?,
-        TrafficCommand::Promote { model } => rollout(&client, model, "promote")?,
-        TrafficCommand::Abort { model } => rollout(&client, model, "abort")?,
+        TrafficCommand::Start { model } => control(&client, model, Command::Start)?,
+        TrafficCommand::Pause { model } => control(&client, model, Command::Pause)?,
+        TrafficCommand::Resume { model } => control(&client, model, Command::Resume)?,
+        TrafficCommand::Promote { model, full: false } => control(&client, model, Command::Promote)?,
+        TrafficCommand::Promote { model, full: true } => control(&client, model, Command::PromoteFull)?,
+        TrafficCommand::Abort { model } => control(&client, model, Command::Abort)?,
     };
-    println!("{}", shown(&answer, options.json)?);
+    writeln!(io::stdout(), "{}", shown(&answer, options.json)?)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -43,15 +52,15 @@ fn set(client: &AdminClient, model: &str, weights: &[(String, f64)]) -> Result<V
     Ok(client.put(&format!("{}/weights", traffic(model)), &tag, &json!({ "weights": arms }))?.json)
 }
 
-fn rollout(client: &AdminClient, model: &str, command: &str) -> Result<Value, Failure> {
-    Ok(client.post(&format!("/admin/v1/models/{model}/rollout/{command}"))?.json)
+fn control(client: &AdminClient, model: &str, command: Command) -> Result<Value, Failure> {
+    Ok(client.post(&format!("/admin/v1/models/{model}/rollout/{}", command.as_str()))?.json)
 }
 
 fn traffic(model: &str) -> String {
     format!("/admin/v1/models/{model}/traffic")
 }
 
-/// In a terminal the view is drawn over the one before, elsewhere it is a line for each arm.
+/// In a terminal the view is drawn over the one before, elsewhere it is a line for each arm and the rollout.
 fn watch(client: &AdminClient, model: &str, as_json: bool) -> Outcome {
     let terminal = Term::stdout();
     let drawn_over = terminal.is_term() && !as_json;
@@ -66,7 +75,7 @@ fn watch(client: &AdminClient, model: &str, as_json: bool) -> Outcome {
             terminal.clear_last_lines(before)?;
             before = text.lines().count();
         }
-        println!("{text}");
+        writeln!(io::stdout(), "{text}")?;
         thread::sleep(EVERY);
     }
 }

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _, time::SystemTime};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::rollout::Rollout;
 use crate::commands::Failure;
 
 /// Digits of a digest that are shown.
@@ -19,6 +20,7 @@ pub(super) struct Traffic {
     refused: Option<String>,
     labels: BTreeMap<String, Label>,
     arms: Vec<Arm>,
+    rollout: Option<Rollout>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -69,6 +71,9 @@ impl Traffic {
         for (name, label) in &self.labels {
             let _ = write!(text, "\nlabel {name}: {label}");
         }
+        if let Some(rollout) = &self.rollout {
+            let _ = write!(text, "\n{rollout}");
+        }
         if !self.arms.is_empty() {
             let _ = write!(
                 text,
@@ -93,7 +98,7 @@ impl Traffic {
         text
     }
 
-    /// A line for each arm, with the time.
+    /// A line for each arm and one for the rollout, with the time.
     pub(super) fn lines(&self) -> String {
         let now = humantime::format_rfc3339_seconds(SystemTime::now());
         let line = |arm: &Arm| {
@@ -110,10 +115,11 @@ impl Traffic {
                 ms(arm.p99_ms)
             )
         };
-        match self.arms.is_empty() {
-            true => format!("{now} {} has no split", self.model),
-            false => self.arms.iter().map(line).collect::<Vec<_>>().join("\n"),
+        if self.arms.is_empty() {
+            return format!("{now} {} has no split", self.model);
         }
+        let rollout = self.rollout.iter().map(|rollout| format!("{now} {} {}", self.model, rollout.words()));
+        self.arms.iter().map(line).chain(rollout).collect::<Vec<_>>().join("\n")
     }
 }
 

@@ -20,6 +20,7 @@ use crate::{
     audit_trail::AuditTrail,
     error::body_of,
     layers::{concurrency, concurrency::Style},
+    oip::rest,
     security::{self, Access},
 };
 
@@ -54,6 +55,7 @@ pub(crate) fn router(admin: Admin, access: Access) -> Router {
         .route("/admin/v1/models/{model}/rollout/{command}", post(rollout::control))
         .route("/admin/v1/audit", get(audit::entries))
         .fallback(unknown)
+        .method_not_allowed_fallback(rest::wrong_verb)
         .layer(middleware::from_fn_with_state(access, security::admit))
         .layer(middleware::from_fn_with_state(bound, concurrency::admit))
         .with_state(admin)

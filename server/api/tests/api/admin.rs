@@ -55,6 +55,26 @@ async fn what_is_odd_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn rollouts_take_commands_where_there_are_some() {
+    let server = Server::start().await;
+    let post = async |path: &str| {
+        server.administer(Method::POST, &format!("/admin/v1/models/{path}"), &[], "").await
+    };
+    for (path, part) in [
+        ("identity/rollout/promote", "model 'identity': it has no rollout"),
+        ("nobody/rollout/abort", "unknown model 'nobody'"),
+        ("identity/rollout/stop", "commands are start, pause, resume, promote, promote_full, abort"),
+    ] {
+        let answer = post(path).await;
+        assert_eq!(answer.status, 404, "{path}: {}", answer.text());
+        assert!(answer.error().contains(part), "{path}: {}", answer.text());
+    }
+    let read = server.administer(Method::GET, "/admin/v1/models/identity/rollout/abort", &[], "").await;
+    assert_eq!((read.status.as_u16(), read.header("allow")), (405, "POST"), "{}", read.text());
+    assert!(read.error().contains("Allow"));
+}
+
+#[tokio::test]
 async fn web_pages_are_kept_out() {
     let server = Server::start().await;
     for headers in [("host", "evil.example"), ("origin", "http://evil.example")] {

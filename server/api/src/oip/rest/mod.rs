@@ -82,7 +82,8 @@ async fn unknown(uri: Uri) -> Response {
     body_of(StatusCode::NOT_FOUND, &format!("nothing is served at '{path}', see /openapi.json"))
 }
 
-async fn wrong_verb(method: Method, uri: Uri) -> Response {
+/// What is there is served by other methods.
+pub(crate) async fn wrong_verb(method: Method, uri: Uri) -> Response {
     let path: String = uri.path().chars().take(128).collect();
     let message = format!("{method} is not served at '{path}', the header Allow says what is");
     body_of(StatusCode::METHOD_NOT_ALLOWED, &message)

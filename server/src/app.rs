@@ -190,12 +190,12 @@ fn runtime_options(config: &ServeConfig) -> RuntimeOptions {
         poll_interval: config.poll_interval,
         settle_time: config.settle_time,
         completion: Completion { strict: config.strict_model_config, ..Completion::default() },
+        state_dir: config.state_dir.clone(),
         require_digests: config.require_digests,
         load_threads: config.load_threads,
         cores: config.cores,
         devices: devices(&config.gpus),
         in_flight_bytes: config.max_inflight_bytes,
-        state_dir: config.state_dir.clone(),
         trace: TraceOptions { file: config.trace_file.clone(), ..TraceOptions::default() },
         ..RuntimeOptions::default()
     }

@@ -66,6 +66,18 @@ def scaled(factor, width=64):
                   [("matrix", matrix), ("factor", np.array(factor, np.float32))])
 
 
+def failing(width=64):
+    """As scaled(1), but it fails for every x whose largest number is 1 or more."""
+    nodes = [helper.make_node("ReduceMax", ["x"], ["most"], keepdims=0),
+             helper.make_node("Cast", ["most"], ["index"], to=TensorProto.INT64),
+             helper.make_node("Gather", ["table", "index"], ["row"]),
+             helper.make_node("Mul", ["x", "row"], ["product"]),
+             helper.make_node("Add", ["x", "row"], ["plus"])]
+    return _model(nodes, [_tensor("x", ("batch", width))],
+                  [_tensor("product", ("batch", width)), _tensor("plus", ("batch", width))],
+                  [("table", np.ones((1, width), np.float32))])
+
+
 def slow(steps):
     """y is x, [batch, 1], after `steps` products of 1536 x 1536 matrices for each row (7 GFLOP each)."""
     size = 1536

@@ -12,8 +12,11 @@ pub const BINS: usize = 10;
 pub struct Arm {
     /// Requests that failed.
     pub errors: u64,
-    /// Latencies of the others, by [`latency_bucket`](crate::latency_bucket).
+    /// How long callers of the others waited, by [`latency_bucket`](crate::latency_bucket).
     pub latency: Histogram,
+    /// Of these, callers that went before they had an answer. What they waited counts, or a canary that hangs would
+    /// look fast; whether their request would have failed nobody knows.
+    pub abandoned: u64,
     /// An element of each answer, by [`value_bucket`](crate::value_bucket).
     pub values: Histogram,
     /// The same by bin, since the bins were cut.
@@ -38,7 +41,7 @@ pub struct Observed {
 impl Arm {
     /// Requests that have an outcome.
     pub fn requests(&self) -> u64 {
-        self.errors + self.latency.total()
+        self.errors + self.latency.total().saturating_sub(self.abandoned)
     }
 
     /// About what latency so many of the requests that did not fail stayed below, 0 to 1; `None` where there were
@@ -51,6 +54,7 @@ impl Arm {
     pub fn merge(&mut self, other: &Self) {
         self.errors += other.errors;
         self.latency.merge(&other.latency);
+        self.abandoned += other.abandoned;
         self.values.merge(&other.values);
         self.bins.iter_mut().zip(other.bins).for_each(|(mine, theirs)| *mine += theirs);
         self.compared += other.compared;

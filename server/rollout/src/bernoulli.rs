@@ -8,7 +8,7 @@
 use libm::{lgamma, log, log1p};
 
 /// Halvings of an interval of 0..1; more change nothing that matters.
-const HALVINGS: usize = 45;
+const HALVINGS: usize = 32;
 /// log B(1/2, 1/2).
 const LOG_PI: f64 = 1.144_729_885_849_400_2;
 

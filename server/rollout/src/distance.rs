@@ -39,19 +39,17 @@ pub(crate) fn psi(one: &Arm, other: &Arm) -> f64 {
 /// What the index is at least: bin by bin the least that both proportions' confidence sequences leave.
 pub(crate) fn psi_lower(one: &Arm, other: &Arm, alpha: f64) -> f64 {
     let alpha = alpha / (2 * BINS) as f64;
-    let ends = |arm: &Arm, i: usize| {
-        let total = arm.bins.iter().sum();
-        (bernoulli::lower(arm.bins[i], total, alpha), bernoulli::upper(arm.bins[i], total, alpha))
+    let totals = (one.bins.iter().sum::<u64>(), other.bins.iter().sum::<u64>());
+    let least = |(&count, &other): (&u64, &u64)| {
+        let (more, less) =
+            match u128::from(count) * u128::from(totals.1) > u128::from(other) * u128::from(totals.0) {
+                true => ((count, totals.0), (other, totals.1)),
+                false => ((other, totals.1), (count, totals.0)),
+            };
+        let (low, high) = (bernoulli::lower(more.0, more.1, alpha), bernoulli::upper(less.0, less.1, alpha));
+        if low > high { term(low, high) } else { 0.0 }
     };
-    let least = |i| {
-        let ((low, high), (other_low, other_high)) = (ends(one, i), ends(other, i));
-        match (low > other_high, other_low > high) {
-            (true, _) => term(low, other_high),
-            (_, true) => term(other_low, high),
-            _ => 0.0,
-        }
-    };
-    (0..BINS).map(least).sum()
+    one.bins.iter().zip(&other.bins).map(least).sum()
 }
 
 /// Grows as `a` and `b` move apart.

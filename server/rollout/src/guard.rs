@@ -33,12 +33,13 @@ impl Verdict {
 
 /// Every guard's verdict, in the order of their metrics.
 pub fn judge(plan: &Plan, observed: &Observed) -> Vec<Verdict> {
-    let alpha = plan.guard_alpha();
-    let verdict = |(&metric, &limit): (&Metric, &f64)| {
-        let (bound, estimate) = measured(metric, observed, alpha);
-        Verdict { metric, limit, bound, estimate, samples: samples(metric, observed) }
-    };
-    plan.guards.iter().map(verdict).collect()
+    plan.guards.iter().map(|(&metric, &limit)| verdict(plan, metric, limit, observed)).collect()
+}
+
+/// One guard's verdict.
+pub(crate) fn verdict(plan: &Plan, metric: Metric, limit: f64, observed: &Observed) -> Verdict {
+    let (bound, estimate) = measured(metric, observed, plan.guard_alpha());
+    Verdict { metric, limit, bound, estimate, samples: samples(metric, observed) }
 }
 
 /// Samples that a guard has: of the arm that has fewer.

@@ -13,6 +13,7 @@
 
 mod arm;
 mod bernoulli;
+mod blind;
 mod command;
 mod decide;
 mod distance;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 
-use crate::Metric;
+use crate::{Metric, blind};
 
 /// Most steps of a plan: each takes its share of [`Plan::alpha`].
 const MAX_STEPS: usize = 100;
@@ -70,6 +70,10 @@ impl Plan {
         if !self.steps.is_sorted_by(|a, b| a.set_weight < b.set_weight) {
             mistakes.push("steps: each set_weight must be above the one before".to_owned());
         }
+        if self.steps.first().is_some_and(|step| step.set_weight >= 100.0) {
+            mistakes
+                .push("steps[0].set_weight: at 100 there is nothing to compare the canary with".to_owned());
+        }
         if self.guards.is_empty() {
             let all = Metric::ALL.map(Metric::as_str).join(", ");
             mistakes.push(format!("guards: at least one is needed, of {all}"));
@@ -88,6 +92,9 @@ impl Plan {
         }
         if !(1e-9..=0.5).contains(&self.alpha) {
             mistakes.push(format!("alpha: expected 1e-9 to 0.5, got {}", self.alpha));
+        }
+        if mistakes.is_empty() {
+            mistakes.extend(blind::mistakes(self));
         }
         mistakes
     }
@@ -145,5 +152,15 @@ mod tests {
         }
         let none = Plan { steps: Vec::new(), guards: BTreeMap::new(), ..plan() };
         assert_eq!(none.mistakes().len(), 2);
+        let alone = Plan { steps: vec![Step { set_weight: 100.0, pause: Pause::None }], ..plan() };
+        assert!(alone.mistakes().join("").starts_with("steps[0].set_weight: at 100"));
+    }
+
+    #[test]
+    fn guards_that_cannot_break_are_told_once_all_else_is_right() {
+        let blind = Plan { min_samples: 1, ..plan() };
+        assert!(blind.mistakes().join("").contains("guards.ks to ever break"));
+        let wrong = Plan { alpha: 2.0, ..blind };
+        assert_eq!(wrong.mistakes(), ["alpha: expected 1e-9 to 0.5, got 2"]);
     }
 }

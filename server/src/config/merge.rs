@@ -15,6 +15,7 @@ impl ServeOptions {
             load_model: list(self.load_model, below.load_model),
             repository_poll_secs: self.repository_poll_secs.or(below.repository_poll_secs),
             repository_settle_ms: self.repository_settle_ms.or(below.repository_settle_ms),
+            state_dir: self.state_dir.or(below.state_dir),
             require_sha256sums: self.require_sha256sums.or(below.require_sha256sums),
             strict_model_config: self.strict_model_config.or(below.strict_model_config),
             model_load_thread_count: self.model_load_thread_count.or(below.model_load_thread_count),
@@ -39,7 +40,6 @@ impl ServeOptions {
             log_format: self.log_format.or(below.log_format),
             log_level: self.log_level.or(below.log_level),
             log_verbose: self.log_verbose.or(below.log_verbose),
-            state_dir: self.state_dir.or(below.state_dir),
             audit_log: self.audit_log.or(below.audit_log),
             trace_file: self.trace_file.or(below.trace_file),
         }

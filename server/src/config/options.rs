@@ -81,6 +81,10 @@ pub(crate) struct ServeOptions {
     /// Milliseconds that a version's files must stay unchanged before it is loaded [default: 1000]
     #[arg(long, env = "GIRANDOLE_REPOSITORY_SETTLE_MS", value_name = "MS")]
     pub(crate) repository_settle_ms: Option<u64>,
+    /// Where the server keeps what must outlast it: where rollouts stand, traffic of repositories that cannot be
+    /// written, the audit log [default: .girandole in the first repository, for rollouts alone]
+    #[arg(long, env = "GIRANDOLE_STATE_DIR", value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
     /// Load no version without a matching SHA256SUMS [default: false]
     #[arg(long, env = "GIRANDOLE_REQUIRE_SHA256SUMS", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub(crate) require_sha256sums: Option<bool>,
@@ -156,9 +160,6 @@ pub(crate) struct ServeOptions {
     /// As Triton's: 0 logs at info, 1 at debug, more at trace
     #[arg(long, env = "GIRANDOLE_LOG_VERBOSE", value_name = "LEVEL")]
     pub(crate) log_verbose: Option<u8>,
-    /// A directory for what must outlast the server: the audit log, and traffic of repositories that are read-only
-    #[arg(long, env = "GIRANDOLE_STATE_DIR", value_name = "DIR")]
-    pub(crate) state_dir: Option<PathBuf>,
     /// Where every change of versions, traffic and settings is written down [default: audit.jsonl in the state
     /// directory, if there is one]
     #[arg(long, env = "GIRANDOLE_AUDIT_LOG", value_name = "FILE")]

@@ -26,6 +26,7 @@ pub(crate) struct ServeConfig {
     pub(crate) load_models: Vec<String>,
     pub(crate) poll_interval: Duration,
     pub(crate) settle_time: Duration,
+    pub(crate) state_dir: Option<PathBuf>,
     pub(crate) require_digests: bool,
     pub(crate) strict_model_config: bool,
     pub(crate) load_threads: usize,
@@ -45,7 +46,6 @@ pub(crate) struct ServeConfig {
     pub(crate) shutdown_grace: Duration,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
-    pub(crate) state_dir: Option<PathBuf>,
     pub(crate) audit_log: Option<PathBuf>,
     pub(crate) trace_file: Option<PathBuf>,
 }
@@ -131,6 +131,7 @@ fn validate(options: ServeOptions) -> Result<ServeConfig, String> {
         load_models: options.load_model,
         poll_interval: Duration::from_secs(options.repository_poll_secs.unwrap_or(15)),
         settle_time: Duration::from_millis(options.repository_settle_ms.unwrap_or(1000)),
+        state_dir: options.state_dir,
         require_digests: options.require_sha256sums.unwrap_or(false),
         strict_model_config: options.strict_model_config.unwrap_or(false),
         load_threads: options.model_load_thread_count.unwrap_or(2),
@@ -149,7 +150,6 @@ fn validate(options: ServeOptions) -> Result<ServeConfig, String> {
         log_format: options.log_format.unwrap_or_default(),
         log_level,
         audit_log: options.audit_log.or(in_state_dir),
-        state_dir: options.state_dir,
         trace_file: options.trace_file,
     })
 }

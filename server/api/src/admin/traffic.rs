@@ -54,7 +54,7 @@ struct Weights {
 
 /// The traffic that applies.
 pub(super) async fn show(State(admin): State<Admin>, path: ModelPath) -> Answer {
-    answer(&path.name, &admin.service.traffic_status(&path.name).await?)
+    answer(&path.name, admin.service.traffic_status(&path.name).await?)
 }
 
 /// Sets the split's weights; answers with the traffic that applies then.
@@ -68,7 +68,7 @@ pub(super) async fn set_weights(
     let expected = expected(&headers)?;
     let Weights { weights } = json::body(&body::read(&headers, body, MAX_BODY).await?)?;
     admin.service.set_weights(&path.name, SetWeights { weights, expected, who }).await?;
-    answer(&path.name, &admin.service.traffic_status(&path.name).await?)
+    answer(&path.name, admin.service.traffic_status(&path.name).await?)
 }
 
 /// The file that a caller has read, by its entity tag (RFC 9110, section 13.1.1).
@@ -86,14 +86,14 @@ fn expected(headers: &HeaderMap) -> Result<Expected> {
     }
 }
 
-fn answer(model: &str, status: &TrafficStatus) -> Answer {
+fn answer(model: &str, status: TrafficStatus) -> Answer {
     let mut response = rest::json(&Status {
         model,
         origin: status.origin.map(origin),
         digest: status.digest.as_deref(),
         applied: status.routes.digest.as_deref(),
         arms: status.arms.iter().map(arm).collect(),
-        traffic: traffic::traffic(&status.routes),
+        traffic: traffic::traffic(&status.routes, status.rollout),
     })?;
     let tag = status.digest.as_deref().unwrap_or(NONE);
     if let Ok(tag) = HeaderValue::try_from(format!("\"{tag}\"")) {

@@ -11,6 +11,9 @@ const COMPARED: f64 = 0.5;
 /// Standard deviation of the logarithm of latency.
 const SPREAD: f64 = 0.3;
 
+/// Nine tenths of the standard normal distribution lie below.
+const SLOWEST_TENTH: f64 = 1.281_551_565_544_600_4;
+
 /// How a version behaves.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Behaviour {
@@ -18,15 +21,31 @@ pub(crate) struct Behaviour {
     pub(crate) errors: f64,
     /// Its latency as a multiple of the usual one.
     pub(crate) slowness: f64,
+    /// The same for the slowest tenth alone.
+    pub(crate) tail: f64,
     /// The part of requests that it answers otherwise than the stable version.
     pub(crate) differs: f64,
     /// By how many standard deviations its outputs are moved.
     pub(crate) shift: f64,
 }
 
+impl Behaviour {
+    /// Half as far beyond the limits in what is not as usual.
+    pub(crate) fn nearer_to(self, limits: Self, usual: Self) -> Self {
+        let half = |own: f64, limit, usual| if own == usual { own } else { f64::midpoint(own, limit) };
+        Self {
+            errors: half(self.errors, limits.errors, usual.errors),
+            slowness: half(self.slowness, limits.slowness, usual.slowness),
+            tail: half(self.tail, limits.tail * limits.slowness, usual.tail),
+            differs: half(self.differs, limits.differs, usual.differs),
+            shift: half(self.shift, limits.shift, usual.shift),
+        }
+    }
+}
+
 impl Default for Behaviour {
     fn default() -> Self {
-        Self { errors: 0.0, slowness: 1.0, differs: 0.0, shift: 0.0 }
+        Self { errors: 0.0, slowness: 1.0, tail: 1.0, differs: 0.0, shift: 0.0 }
     }
 }
 
@@ -82,7 +101,8 @@ fn answer(arm: &mut Arm, behaviour: Behaviour, random: &mut fastrand::Rng, cuts:
         return;
     }
     let [speed, value] = normal(random);
-    let millis = 5.0 * behaviour.slowness * (SPREAD * speed).exp();
+    let tail = if speed > SLOWEST_TENTH { behaviour.tail } else { 1.0 };
+    let millis = 5.0 * behaviour.slowness * tail * (SPREAD * speed).exp();
     arm.latency.add(latency_bucket(Duration::from_secs_f64(millis / 1e3)));
     let bucket = value_bucket(value + behaviour.shift);
     arm.values.add(bucket);

@@ -15,8 +15,8 @@ mod watch;
 use std::{sync::Arc, time::Duration};
 
 use girandole_core::{Error, Result};
-pub use girandole_rollout::{Command, Hold, Metric, Reason, Verdict};
-use girandole_rollout::{Decision, Phase, Seen, State, command, decide};
+pub use girandole_rollout::{Command, Hold, Metric, Phase, Reason, Verdict};
+use girandole_rollout::{Decision, Seen, State, command, decide};
 
 pub use self::status::{ArmStatus, RolloutStatus};
 pub(crate) use self::{

@@ -9,7 +9,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
+    time::Instant,
 };
 
 use girandole_core::{Error, ErrorCode, NamedTensor, RouteReason};
@@ -35,6 +35,7 @@ pub(crate) struct Watch {
 struct Arm {
     errors: AtomicU64,
     latency: Box<[AtomicU64]>,
+    abandoned: AtomicU64,
     values: Box<[AtomicU64]>,
     bins: [AtomicU64; BINS],
     compared: AtomicU64,
@@ -42,10 +43,12 @@ struct Arm {
     answers: AtomicU64,
 }
 
-/// A request whose outcome counts for an arm.
+/// A request whose outcome counts for an arm. Dropped without one, its caller went.
 pub(crate) struct Sample {
     watch: Arc<Watch>,
     canary: bool,
+    received: Instant,
+    ended: bool,
 }
 
 impl Watch {
@@ -78,7 +81,8 @@ impl Watch {
     pub(crate) fn sample(self: &Arc<Self>, version: u64, reason: RouteReason) -> Option<Sample> {
         let dealt_out = matches!(reason, RouteReason::Split | RouteReason::Sticky);
         let canary = version == self.arms.canary;
-        (dealt_out && (canary || version == self.arms.stable)).then(|| Sample { watch: self.clone(), canary })
+        let sample = || Sample { watch: self.clone(), canary, received: Instant::now(), ended: false };
+        (dealt_out && (canary || version == self.arms.stable)).then(sample)
     }
 
     /// Whether a copy of what `answering` answers, for `shadow`, compares the two arms.
@@ -111,17 +115,26 @@ impl Watch {
 }
 
 impl Sample {
-    /// What came of it, after how long. A caller that went says nothing about the version.
-    pub(crate) fn ended<'a>(&self, latency: Duration, outcome: Result<&'a [NamedTensor], &'a Error>) {
-        let arm = if self.canary { &self.watch.canary } else { &self.watch.stable };
+    /// What came of it.
+    pub(crate) fn ended(mut self, outcome: Result<&[NamedTensor], &Error>) {
+        let arm = self.arm();
         match outcome {
-            Err(error) if error.code() == ErrorCode::Cancelled => {}
+            Err(error) if error.code() == ErrorCode::Cancelled => return,
             Err(_) => drop(arm.errors.fetch_add(1, Relaxed)),
             Ok(outputs) => {
-                count(&arm.latency, latency_bucket(latency));
+                self.waited();
                 self.read(arm, outputs);
             }
         }
+        self.ended = true;
+    }
+
+    fn arm(&self) -> &Arm {
+        if self.canary { &self.watch.canary } else { &self.watch.stable }
+    }
+
+    fn waited(&self) {
+        count(&self.arm().latency, latency_bucket(self.received.elapsed()));
     }
 
     fn read(&self, arm: &Arm, outputs: &[NamedTensor]) {
@@ -136,12 +149,22 @@ impl Sample {
     }
 }
 
+impl Drop for Sample {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.waited();
+            self.arm().abandoned.fetch_add(1, Relaxed);
+        }
+    }
+}
+
 impl Arm {
     fn new(values: usize) -> Self {
         let zeros = |count| (0..count).map(|_| AtomicU64::new(0)).collect();
         Self {
             errors: AtomicU64::new(0),
             latency: zeros(LATENCY_BUCKETS),
+            abandoned: AtomicU64::new(0),
             values: zeros(values),
             bins: Default::default(),
             compared: AtomicU64::new(0),
@@ -157,6 +180,7 @@ impl Arm {
         rollout::Arm {
             errors: self.errors.load(Relaxed),
             latency: counts(&self.latency),
+            abandoned: self.abandoned.load(Relaxed),
             values: counts(&self.values),
             bins: std::array::from_fn(|i| self.bins[i].load(Relaxed)),
             compared,

@@ -5,7 +5,9 @@ use std::{
     time::Instant,
 };
 
-use girandole_core::{Error, InferRequest, InferResponse, NamedTensor, RequestedOutput, Result, Tensor};
+use girandole_core::{
+    Error, InferRequest, InferResponse, NamedTensor, RequestedOutput, Result, Route, Tensor,
+};
 
 use super::{BytesHeld, Service};
 use crate::{
@@ -37,23 +39,20 @@ impl Service {
             error
         };
         let held = self.0.in_flight.take(request.payload_bytes()).map_err(refused)?;
-        let id = request.id.clone();
-        let outputs = self.answer(&version, request, Taken { shadow, held, received }).await;
+        let answer = self.answer(&version, request, Taken { route, shadow, held, received }).await;
         if let Some(sample) = sample {
-            sample.ended(received.elapsed(), outputs.as_deref());
+            sample.ended(answer.as_ref().map(|answer| &*answer.outputs));
         }
-        let (outputs, model) = (outputs?, version.model.to_string());
-        let (version, parameters) = (version.version, Default::default());
-        Ok(InferResponse { model, version, route, id, outputs, parameters })
+        answer
     }
 
     /// What a version answers.
     async fn answer(
         &self,
         version: &Arc<ServedVersion>,
-        request: InferRequest,
-        Taken { shadow, held, received }: Taken,
-    ) -> Result<Vec<NamedTensor>> {
+        mut request: InferRequest,
+        Taken { route, shadow, held, received }: Taken,
+    ) -> Result<InferResponse> {
         let refused = |error| {
             version.serving.refused(FailureReason::Other, received);
             error
@@ -64,6 +63,7 @@ impl Service {
         let sampled = self.0.tracer.sample(&version.model);
         let trace = sampled
             .map(|sampled| Trace::queued(sampled, (&version.model, version.version), &request, received));
+        let id = std::mem::take(&mut request.id);
         let asked = request.outputs.clone();
         let copy = shadow.map(|to| Copied::of(&request, version, to));
         let answer = version.serving.infer(request, rows, received).await;
@@ -77,12 +77,17 @@ impl Service {
         if let Some(copy) = copy {
             self.0.shadows.offer(copy, &tensors, held);
         }
-        name_outputs(version, &asked, tensors)
+        let outputs = name_outputs(version, &asked, tensors)?;
+        let model = version.model.to_string();
+        let (version, parameters) = (version.version, Default::default());
+        Ok(InferResponse { model, version, route, id, outputs, parameters })
     }
 }
 
 /// A request that was let in.
 struct Taken {
+    /// Why it goes to its version.
+    route: Route,
     /// Who gets a copy.
     shadow: Option<Recipient>,
     /// Its share of the bytes in flight.

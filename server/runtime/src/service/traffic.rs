@@ -10,6 +10,7 @@ use girandole_core::{
 use super::Service;
 use crate::{
     lifecycle::Event,
+    rollout::RolloutStatus,
     routing::Routes,
     snapshot::{ServedModel, unknown_model},
     traffic::{Arm, Expected, FoundTraffic, Origin},
@@ -26,6 +27,8 @@ pub struct TrafficStatus {
     pub digest: Option<Arc<str>>,
     /// The split's arms.
     pub arms: Vec<ArmStatus>,
+    /// What shifts their weights by itself.
+    pub rollout: Option<RolloutStatus>,
 }
 
 /// How an arm does. The counts are its version's, requests that name the version included.
@@ -74,6 +77,7 @@ impl Service {
             origin: found.as_ref().map(|found| found.origin),
             digest: found.as_ref().and_then(FoundTraffic::digest),
             arms: arms(served),
+            rollout: self.rollout_status(model)?,
         })
     }
 

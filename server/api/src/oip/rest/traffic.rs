@@ -1,9 +1,12 @@
-//! Where a model's requests go now: its labels, rules and split.
+//! Where a model's requests go now: its labels, rules, split and rollout.
+
+mod rollout;
 
 use std::collections::BTreeMap;
 
 use axum::extract::State;
 use girandole_runtime::{
+    rollout::RolloutStatus,
     routing::Routes,
     traffic::{Arm, Binding, Rule, Shadow},
 };
@@ -19,6 +22,7 @@ pub(crate) struct Traffic<'a> {
     rules: Vec<RuleLine<'a>>,
     split: Option<Split<'a>>,
     shadow: Option<ShadowLine>,
+    rollout: Option<rollout::Rollout>,
     refused: Option<&'a str>,
 }
 
@@ -60,11 +64,12 @@ struct ShadowLine {
 
 /// The traffic that applies.
 pub(super) async fn model(State(oip): State<Oip>, path: ModelPath) -> Answer {
-    super::json(&traffic(&*oip.service.routes(&path.name)?))
+    let (routes, rollout) = (oip.service.routes(&path.name)?, oip.service.rollout_status(&path.name)?);
+    super::json(&traffic(&routes, rollout))
 }
 
 /// The traffic that routes follow.
-pub(crate) fn traffic(routes: &Routes) -> Traffic<'_> {
+pub(crate) fn traffic(routes: &Routes, rollout: Option<RolloutStatus>) -> Traffic<'_> {
     let traffic = &routes.traffic;
     Traffic {
         labels: routes.labels.iter().map(|(name, binding)| (name.as_str(), label(binding))).collect(),
@@ -74,6 +79,7 @@ pub(crate) fn traffic(routes: &Routes) -> Traffic<'_> {
             sticky: split.sticky.iter().map(ToString::to_string).collect(),
         }),
         shadow: traffic.shadow.as_ref().map(|one| shadow(routes, one)),
+        rollout: rollout.map(Into::into),
         refused: routes.refused.as_deref(),
     }
 }

@@ -75,7 +75,7 @@ fn table(found: &[(Entry, String)]) -> impl Iterator<Item = String> {
 
 fn row(entry: &Entry) -> String {
     let change = &entry.change;
-    let versions: Vec<_> = change.versions.iter().map(u64::to_string).collect();
+    let versions = change.versions.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
     let line = format!(
         "{:>6} {:<27} {:<12} {:<22} {:<16} {:<9} {:<8} {:<8} {}",
         entry.seq,
@@ -83,7 +83,7 @@ fn row(entry: &Entry) -> String {
         entry.who,
         change.what.name(),
         change.model.as_deref().unwrap_or("-"),
-        versions.join(","),
+        if versions.is_empty() { "-" } else { &versions },
         short(change.before.as_deref()),
         short(change.after.as_deref()),
         detail(entry)

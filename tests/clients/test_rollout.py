@@ -143,10 +143,14 @@ def test_sticky_keys_only_move_to_the_canary_as_it_advances(server, models):
         answers = {key: server.infer("sticky", WIDE, headers={"x-subscriber-id": key})[1] for key in keys}
         return {key for key, answer in answers.items() if answer["model_version"] == "2"}
 
-    before = set()
-    while traffic(server, "sticky")["rollout"]["state"] != "healthy":
-        rollout, now = traffic(server, "sticky")["rollout"], arms()
-        if traffic(server, "sticky")["rollout"]["step"] == rollout["step"]:
+    rollout, before = traffic(server, "sticky")["rollout"], set()
+    for _ in range(1000):
+        if rollout["state"] == "healthy":
+            break
+        now, after = arms(), traffic(server, "sticky")["rollout"]
+        if (after["state"], after["step"]) == (rollout["state"], rollout["step"]):  # all of `now` is of one step
             assert before <= now, before - now
             before = now
+        rollout = after
+    assert rollout["state"] == "healthy", rollout
     assert arms() == set(keys)

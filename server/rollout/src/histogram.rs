@@ -96,12 +96,12 @@ impl Histogram {
         })
     }
 
-    /// How much lies at or below each bucket, as parts of all.
+    /// How much lies at or below each bucket, as parts of all; without end, for all buckets after the last are empty.
     pub(crate) fn cumulated(&self) -> impl Iterator<Item = f64> + '_ {
-        let mut below = 0;
-        self.counts.iter().map(move |count| {
+        let (mut below, part) = (0, 1.0 / self.total.max(1) as f64);
+        self.counts.iter().chain(std::iter::repeat(&0)).map(move |count| {
             below += count;
-            below as f64 / self.total.max(1) as f64
+            below as f64 * part
         })
     }
 

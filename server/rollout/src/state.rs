@@ -62,6 +62,11 @@ impl State {
     pub fn is_running(&self) -> bool {
         matches!(self.phase, Phase::Progressing | Phase::Paused)
     }
+
+    /// Whether it ended: only a person begins it anew.
+    pub fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Healthy | Phase::Degraded)
+    }
 }
 
 impl Phase {

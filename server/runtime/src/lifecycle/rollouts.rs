@@ -63,9 +63,9 @@ impl Rollouts {
         match state.reason {
             Some(reason) => {
                 RolloutMetrics(model).rolled_back(&reason);
-                warn!(model, step, %reason, "the canary was rolled back to 0 %");
+                warn!(%model, step, %reason, "the canary was rolled back to 0 %");
             }
-            None => info!(model, phase, step, weight, "the rollout goes on"),
+            None => info!(%model, phase, step, weight, "the rollout moved"),
         }
     }
 }

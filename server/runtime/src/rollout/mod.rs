@@ -89,16 +89,18 @@ impl Rollout {
         state.map(|state| self.at(state)).map_err(|why| Error::invalid(format!("rollout: {why}")))
     }
 
-    /// The same in another state; what is seen goes on only where the weight stays.
+    /// The same in another state. A step begins with nothing seen; what was seen of the last one stays for people.
     fn at(&self, state: State) -> Self {
         let same_step = self.state.is_running() && state.is_running() && state.step == self.state.step;
-        let watch = if same_step { self.watch.clone() } else { Arc::new(self.watch.anew(&self.written)) };
+        let watch = match same_step || state.is_over() {
+            true => self.watch.clone(),
+            false => Arc::new(self.watch.anew(&self.written)),
+        };
         Self { written: self.written.clone(), state, watch }
     }
 
     /// How often it is to be looked at; `None` where it is over.
     pub(crate) fn interval(&self) -> Option<Duration> {
-        let ended = matches!(self.state.phase, Phase::Healthy | Phase::Degraded);
-        (!ended).then_some(self.written.plan.interval)
+        (!self.state.is_over()).then_some(self.written.plan.interval)
     }
 }

@@ -27,11 +27,11 @@ pub struct RolloutStatus {
     pub stable: ArmStatus,
     /// What is tried.
     pub canary: ArmStatus,
-    /// Each guard with its bound as of now; empty while no step runs.
+    /// Each guard with its bound as of now, or as of the end; empty where nothing was looked at.
     pub guards: Vec<Verdict>,
 }
 
-/// One arm in the step that runs.
+/// One arm in the step that runs, or ran last.
 #[derive(Clone, Debug)]
 pub struct ArmStatus {
     /// Its version.
@@ -51,7 +51,8 @@ impl Rollout {
     pub(crate) fn status(&self, serves: impl Fn(u64) -> bool, now: Duration) -> RolloutStatus {
         let (plan, state, arms) = (&self.written.plan, &self.state, self.watch.arms());
         let observed = self.watch.observed();
-        let guards = if state.is_running() { judge(plan, &observed) } else { Vec::new() };
+        let looked = state.is_running() || state.is_over() && observed.looks > 0;
+        let guards = if looked { judge(plan, &observed) } else { Vec::new() };
         let (stable, canary) = (arm(arms.stable, &observed.stable), arm(arms.canary, &observed.canary));
         let ready = serves(arms.stable) && serves(arms.canary);
         let waits_for = match decide(plan, state, &Seen { ready, observed, now }) {

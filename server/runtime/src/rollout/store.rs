@@ -44,7 +44,8 @@ pub(crate) struct Store {
 impl Key {
     pub(super) fn of(rollout: &traffic::Rollout, arms: Arms) -> Self {
         // A plan of numbers and names can always be written.
-        let plan = serde_json::to_vec(&rollout.plan).unwrap_or_default();
+        let plan =
+            serde_json::to_vec(&(&rollout.plan, &rollout.output, rollout.resolution)).unwrap_or_default();
         Self { plan: format!("{:016x}", xxh3_64(&plan)), arms }
     }
 }

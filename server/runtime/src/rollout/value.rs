@@ -14,11 +14,13 @@ const TEXTS: usize = 64;
 pub(super) struct Reading {
     /// The output that is read; any where none is named.
     output: Option<String>,
+    /// What numbers are rounded to multiples of.
+    resolution: Option<f64>,
 }
 
 impl Reading {
-    pub(super) fn new(output: Option<String>) -> Self {
-        Self { output }
+    pub(super) fn new(output: Option<String>, resolution: Option<f64>) -> Self {
+        Self { output, resolution }
     }
 
     /// The bucket of the element that this answer is read at; answers are numbered. Chosen by hash, for a plain turn
@@ -29,22 +31,29 @@ impl Reading {
             Some(name) => outputs.iter().find(|output| output.name == *name)?,
             None => outputs.get(below(chance, outputs.len())?)?,
         };
-        element(&tensor.tensor, xxh3_64_with_seed(&answer.to_le_bytes(), 1))
+        self.element(&tensor.tensor, xxh3_64_with_seed(&answer.to_le_bytes(), 1))
     }
-}
 
-fn element(tensor: &Tensor, chance: u64) -> Option<usize> {
-    match tensor.dtype() {
-        DType::Bytes => {
-            let index = below(chance, tensor.elements().min(TEXTS))?;
-            let text = bytes_tensor::iter(tensor.data()).nth(index)?;
-            Some(category_bucket(xxh3_64(text)))
+    fn element(&self, tensor: &Tensor, chance: u64) -> Option<usize> {
+        match tensor.dtype() {
+            DType::Bytes => {
+                let index = below(chance, tensor.elements().min(TEXTS))?;
+                let text = bytes_tensor::iter(tensor.data()).nth(index)?;
+                Some(category_bucket(xxh3_64(text)))
+            }
+            DType::Bool => {
+                let flag = tensor.data().get(below(chance, tensor.elements())?)?;
+                Some(value_bucket(f64::from(*flag)))
+            }
+            _ => {
+                let value = Values::one(tensor, below(chance, tensor.elements())?)?;
+                Some(value_bucket(self.rounded(value)))
+            }
         }
-        DType::Bool => {
-            let flag = tensor.data().get(below(chance, tensor.elements())?)?;
-            Some(value_bucket(f64::from(*flag)))
-        }
-        _ => Values::one(tensor, below(chance, tensor.elements())?).map(value_bucket),
+    }
+
+    fn rounded(&self, value: f64) -> f64 {
+        self.resolution.map_or(value, |resolution| (value / resolution).round() * resolution)
     }
 }
 
@@ -67,7 +76,7 @@ mod tests {
     }
 
     fn buckets(output: Option<&str>, outputs: &[NamedTensor]) -> BTreeSet<usize> {
-        let reading = Reading::new(output.map(str::to_owned));
+        let reading = Reading::new(output.map(str::to_owned), None);
         (0..100).filter_map(|answer| reading.bucket(outputs, answer)).collect()
     }
 
@@ -85,6 +94,16 @@ mod tests {
         assert_eq!(buckets(Some("flag"), &outputs), flags);
         assert_eq!(buckets(Some("label"), &outputs), [text].into());
         assert_eq!(buckets(None, &outputs), &(&numbers | &flags) | &[text].into());
+    }
+
+    #[test]
+    fn numbers_that_round_to_the_same_are_the_same() {
+        let read = |value: f32| {
+            let outputs = [named("y", DType::F32, 1, value.to_le_bytes().to_vec())];
+            Reading::new(None, Some(0.1)).bucket(&outputs, 0)
+        };
+        assert_eq!((read(1e-3), read(0.28)), (read(-1e-6), read(0.31)));
+        assert_ne!(read(0.28), read(0.21));
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl Watch {
             arms,
             stable: Arm::new(values),
             canary: Arm::new(values),
-            reading: reads.then(|| Reading::new(rollout.output.clone())),
+            reading: reads.then(|| Reading::new(rollout.output.clone(), rollout.resolution)),
             cuts: OnceLock::new(),
             looks: AtomicU64::new(0),
         }
@@ -198,5 +198,56 @@ fn count(counters: &[AtomicU64], place: usize) {
 impl fmt::Debug for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Watch").field("arms", &self.arms).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use girandole_core::Error;
+
+    use super::*;
+    use crate::traffic::Traffic;
+
+    const ARMS: Arms = Arms { stable: 1, canary: 2 };
+
+    fn watch() -> Arc<Watch> {
+        let text =
+            "[rollout]\nstable = 1\ncanary = 2\nsteps = [{ set_weight = 5 }]\nguards = { error_rate = 0.01 }";
+        Arc::new(Watch::new(&Traffic::parse(text, "m").unwrap().rollout.unwrap(), ARMS))
+    }
+
+    #[test]
+    fn outcomes_count_where_they_belong() {
+        let watch = watch();
+        let sample = |version| watch.sample(version, RouteReason::Split).unwrap();
+        sample(1).ended(Ok(&[]));
+        sample(2).ended(Err(&Error::invalid("it does not fit")));
+        sample(2).ended(Ok(&[]));
+        let Observed { stable, canary, .. } = watch.observed();
+        assert_eq!((stable.requests(), stable.errors, stable.latency.total()), (1, 0, 1));
+        assert_eq!((canary.requests(), canary.errors, canary.latency.total()), (2, 1, 1));
+    }
+
+    #[test]
+    fn a_caller_that_went_waited_and_says_nothing_else() {
+        let watch = watch();
+        drop(watch.sample(2, RouteReason::Sticky));
+        let gone = Error::new(ErrorCode::Cancelled, "the caller went");
+        watch.sample(2, RouteReason::Split).unwrap().ended(Err(&gone));
+        let canary = watch.observed().canary;
+        assert_eq!(
+            (canary.latency.total(), canary.abandoned, canary.requests(), canary.errors),
+            (2, 2, 0, 0)
+        );
+    }
+
+    #[test]
+    fn only_what_the_split_deals_out_to_the_arms_is_a_sample() {
+        let watch = watch();
+        for (version, reason) in [(1, RouteReason::Rule), (2, RouteReason::Version), (3, RouteReason::Split)]
+        {
+            assert!(watch.sample(version, reason).is_none(), "{version} {reason:?}");
+        }
+        assert!(watch.compares(1, 2) && !watch.compares(2, 1));
     }
 }

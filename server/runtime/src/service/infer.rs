@@ -9,7 +9,7 @@ use girandole_core::{
     Error, InferRequest, InferResponse, NamedTensor, RequestedOutput, Result, Route, Tensor,
 };
 
-use super::{BytesHeld, Service};
+use super::Service;
 use crate::{
     classification::classify,
     metrics::FailureReason,
@@ -34,12 +34,7 @@ impl Service {
         let Routed { version, route, shadow, sample } = snapshot.route(&request)?;
         let version = version.clone();
         drop(snapshot);
-        let refused = |error| {
-            version.serving.refused(FailureReason::Other, received);
-            error
-        };
-        let held = self.0.in_flight.take(request.payload_bytes()).map_err(refused)?;
-        let answer = self.answer(&version, request, Taken { route, shadow, held, received }).await;
+        let answer = self.answer(&version, request, Arrival { route, shadow, received }).await;
         if let Some(sample) = sample {
             sample.ended(answer.as_ref().map(|answer| &*answer.outputs));
         }
@@ -51,12 +46,13 @@ impl Service {
         &self,
         version: &Arc<ServedVersion>,
         mut request: InferRequest,
-        Taken { route, shadow, held, received }: Taken,
+        Arrival { route, shadow, received }: Arrival,
     ) -> Result<InferResponse> {
         let refused = |error| {
             version.serving.refused(FailureReason::Other, received);
             error
         };
+        let held = self.0.in_flight.take(request.payload_bytes()).map_err(refused)?;
         let spec = &version.settings.spec;
         let rows = spec.check(&request).map_err(refused)?;
         check_classifications(&request.outputs).map_err(refused)?;
@@ -84,14 +80,12 @@ impl Service {
     }
 }
 
-/// A request that was let in.
-struct Taken {
+/// What is known of a request besides what it asks.
+struct Arrival {
     /// Why it goes to its version.
     route: Route,
     /// Who gets a copy.
     shadow: Option<Recipient>,
-    /// Its share of the bytes in flight.
-    held: BytesHeld,
     /// When it came.
     received: Instant,
 }

@@ -1,7 +1,8 @@
 //! The single door to the runtime: every protocol calls these methods and nothing else.
 //!
 //! [`infer`](Service::infer) stands in `infer.rs`, everything that asks about models or changes them in
-//! `control.rs`, rollouts in `rollout.rs`. All of them read one [`Snapshot`] behind one `ArcSwap`; only the lifecycle stores into it.
+//! `control.rs`, rollouts in `rollout.rs`. All of them read one [`Snapshot`] behind one `ArcSwap`; only the lifecycle
+//! stores into it.
 
 mod budget;
 mod control;

@@ -18,6 +18,8 @@ pub struct Rollout {
     pub plan: Plan,
     /// The output whose values are looked at; all in turn where none is named.
     pub output: Option<String>,
+    /// Values are rounded to multiples of this before they are compared; not at all where it is not given.
+    pub resolution: Option<f64>,
 }
 
 /// The versions that a rollout is between.

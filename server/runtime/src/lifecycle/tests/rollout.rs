@@ -88,6 +88,9 @@ async fn a_failing_canary_is_rolled_back_and_says_why() {
     assert_eq!((back.weight, weight(&service)), (0.0, 0.0));
     let Some(Reason::Guard(verdict)) = back.reason else { panic!("{back:?}") };
     assert!(verdict.metric == Metric::ErrorRate && verdict.bound > 0.05, "{verdict}");
+    // What it was taken back for can still be looked at.
+    let guard = back.guards.iter().find(|guard| guard.metric == Metric::ErrorRate).unwrap();
+    assert!(guard.broken() && back.canary.errors > 0 && back.waits_for.is_none(), "{back:?}");
     for _ in 0..50 {
         assert_eq!(ask(&service, "m", VersionSelector::Any).await, Ok(1));
     }

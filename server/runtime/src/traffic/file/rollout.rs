@@ -24,6 +24,7 @@ pub(super) struct Written {
     min_samples: Option<u64>,
     alpha: Option<f64>,
     output: Option<String>,
+    resolution: Option<f64>,
     steps: Vec<WrittenStep>,
     guards: BTreeMap<Metric, f64>,
 }
@@ -58,7 +59,11 @@ impl Reader {
             alpha: written.alpha.unwrap_or(ALPHA),
         };
         self.mistakes.extend(plan.mistakes().iter().map(|mistake| format!("rollout.{mistake}")));
-        let rollout = Rollout { stable: stable?, canary: canary?, plan, output: written.output };
+        let (output, resolution) = (written.output, written.resolution);
+        if let Some(got) = resolution.filter(|resolution| !(resolution.is_finite() && *resolution > 0.0)) {
+            self.mistakes.push(format!("rollout.resolution: expected above 0, got {got}"));
+        }
+        let rollout = Rollout { stable: stable?, canary: canary?, plan, output, resolution };
         self.check_arms(&rollout, shadow);
         Some(rollout)
     }
@@ -113,6 +118,7 @@ interval = "30s"
 min_samples = 200
 alpha = 0.01
 output = "score"
+resolution = 0.05
 steps = [
     { set_weight = 5, pause = { duration = "10m", requests = 1000 } },
     { set_weight = 25, pause = {} },
@@ -137,7 +143,7 @@ guards = { error_rate = 0.01, latency_p50 = 1.2, latency_p99 = 1.5, disagreement
         assert_eq!(pauses, [until, Pause::Promoted, Pause::None]);
         assert_eq!(rollout.plan.guards.keys().copied().collect::<Vec<_>>(), Metric::ALL);
         assert_eq!((rollout.plan.interval, rollout.plan.alpha), (Duration::from_secs(30), 0.01));
-        assert_eq!(rollout.output.as_deref(), Some("score"));
+        assert_eq!((rollout.output.as_deref(), rollout.resolution), (Some("score"), Some(0.05)));
         let short =
             read("[rollout]\nsteps = [{ set_weight = 5 }]\nguards = { ks = 0.1 }").unwrap().unwrap().plan;
         assert_eq!((short.interval, short.min_samples, short.alpha), (INTERVAL, MIN_SAMPLES, ALPHA));
@@ -156,6 +162,7 @@ guards = { error_rate = 0.01, latency_p50 = 1.2, latency_p99 = 1.5, disagreement
             (with("output", "stable = \"old\"\noutput"), "rollout.stable: 'old' is no version"),
             (with("output", "stable = 9\ncanary = 9\noutput"), "rollout: stable and canary are both '9'"),
             (with("alpha = 0.01", "alpha = 2"), "rollout.alpha"),
+            (with("0.05", "0"), "rollout.resolution: expected above 0, got 0"),
             (
                 format!("[split]\nweights = {{ 3 = 1 }}\n{WHOLE}"),
                 "split.weights: the rollout shares out the weights of 'stable' and 'canary', and both are 0",

@@ -3,8 +3,6 @@
 //! The hash is over the line's own bytes without that member, so that no two writings of one entry are equal and no
 //! byte can change unseen.
 
-use std::fmt::Write as _;
-
 use sha2::{Digest, Sha256};
 
 use crate::entry::Entry;
@@ -23,12 +21,7 @@ pub(crate) fn origin() -> String {
 
 /// SHA-256 in lower-case hexadecimal.
 pub(crate) fn hash(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(DIGITS);
-    for byte in Sha256::digest(bytes) {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    format!("{:x}", Sha256::digest(bytes))
 }
 
 /// An entry's line without its end, and its hash.

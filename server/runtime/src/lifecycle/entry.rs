@@ -5,6 +5,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Weak},
+    time::Instant,
 };
 
 use girandole_core::{
@@ -64,6 +65,8 @@ pub(super) struct Entry {
     pub(super) queue: VecDeque<Task>,
     /// Where requests go.
     pub(super) signposts: Signposts,
+    /// When its traffic was last written by request.
+    pub(super) edited: Option<Instant>,
     /// Who is behind what is being done.
     pub(super) actor: Actor,
     /// What changed and nobody was told of yet.
@@ -78,6 +81,11 @@ impl Entry {
     pub(super) fn is_blank(&self) -> bool {
         let idle = !self.running && self.queue.is_empty() && self.serving.is_empty();
         idle && self.retired.is_empty() && self.problem.is_none()
+    }
+
+    /// Whether whoever looked at this moment may have missed what was written by request.
+    pub(super) fn was_edited_after(&self, moment: Instant) -> bool {
+        self.edited.is_some_and(|edited| edited >= moment)
     }
 
     /// Queues a task; a later scan takes the place of an earlier one that nobody looked at yet.

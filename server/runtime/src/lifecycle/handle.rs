@@ -74,7 +74,7 @@ impl Runtime {
             .name("lifecycle".to_owned())
             .spawn(move || manager.run(&received))
             .map_err(|e| Error::internal(format!("cannot start the lifecycle's thread: {e}")))?;
-        let report = move |found| drop(events.send(Event::Scanned(found)));
+        let report = move |began, found| drop(events.send(Event::Scanned(began, found)));
         let watcher = Watcher::start(watch, report)?;
         Ok((Service(shared.clone()), RuntimeHandle { shared, _watcher: watcher }))
     }

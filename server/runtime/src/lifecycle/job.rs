@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
+    time::Instant,
 };
 
 use girandole_core::{Error, Result};
@@ -53,6 +54,8 @@ pub(super) struct Update {
 /// What came of it.
 pub(crate) struct Updated {
     pub(super) found: FoundModel,
+    /// A moment before it was found.
+    pub(super) began: Instant,
     pub(super) policy: VersionPolicy,
     pub(super) versions: Vec<(u64, Attempt, Result<Arc<ServedVersion>>)>,
 }
@@ -69,6 +72,7 @@ impl Workshop {
     }
 
     fn try_update(&self, update: Update, loading: impl Fn(Vec<u64>)) -> Result<Updated> {
+        let began = Instant::now();
         let unknown = || Error::not_found(format!("model '{}' is in no model repository", update.name));
         let found = match update.found {
             Some(found) => found,
@@ -92,7 +96,7 @@ impl Workshop {
             (number, plan::attempt(&found, number, config), self.load(&update.name, &found, number, &written))
         };
         let versions = to_load.into_iter().map(load).collect();
-        Ok(Updated { found, policy, versions })
+        Ok(Updated { found, began, policy, versions })
     }
 
     /// One version, warm and ready to be published. A panic is this version's failure alone.

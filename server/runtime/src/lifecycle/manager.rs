@@ -7,12 +7,10 @@ use std::{
         atomic::{AtomicUsize, Ordering},
         mpsc::{Receiver, RecvTimeoutError, Sender},
     },
+    time::Instant,
 };
 
-use girandole_core::{
-    Error, Result,
-    audit::{Actor, What},
-};
+use girandole_core::{Error, Result, audit::Actor};
 use tracing::{error, info, warn};
 
 use super::{
@@ -21,19 +19,19 @@ use super::{
     job::{Update, Updated, Workshop},
     pool::Pool,
     rollouts::Rollouts,
+    traffic::TrafficEdit,
 };
 use crate::{
     repository::{Change, FoundModel, Listing, changes},
     rollout::Command,
     service::Shared,
     snapshot::Snapshot,
-    traffic::FoundTraffic,
 };
 
 /// What the manager acts on.
 pub(crate) enum Event {
-    /// The repositories were looked at.
-    Scanned(Result<Listing>),
+    /// The repositories were looked at, from this moment on.
+    Scanned(Instant, Result<Listing>),
     /// A job is about to load these versions.
     Loading(Arc<str>, Vec<u64>),
     /// A job is done.
@@ -45,7 +43,7 @@ pub(crate) enum Event {
     /// Somebody asks to unload a model.
     Unload(String, Done),
     /// Somebody wrote a model's traffic file, and it is to apply now.
-    Traffic(String, FoundTraffic, Actor, Done),
+    Traffic(String, TrafficEdit, Done),
     /// Somebody acts on a model's rollout.
     Rollout(String, Command, Actor, Done),
     /// Let everything finish and close.
@@ -69,11 +67,11 @@ pub(super) struct Manager {
 pub(super) struct State {
     pub(super) entries: BTreeMap<Arc<str>, Entry>,
     /// What was last acted on, by model.
-    known: BTreeMap<String, FoundModel>,
+    pub(super) known: BTreeMap<String, FoundModel>,
     /// The models that must serve for the server to be ready; `None` before the first scan.
     initial: Option<BTreeSet<Arc<str>>>,
     unreachable: bool,
-    shutdown: Option<Done>,
+    pub(super) shutdown: Option<Done>,
     /// Answers that go out once what they tell of is published.
     pub(super) answers: Vec<(Done, Result<()>)>,
 }
@@ -100,8 +98,8 @@ impl Manager {
 
     fn act(&mut self, event: Event) {
         match event {
-            Event::Scanned(Ok(listing)) => self.scanned(listing),
-            Event::Scanned(Err(error)) => self.unreachable(&error),
+            Event::Scanned(began, Ok(listing)) => self.scanned(began, listing),
+            Event::Scanned(_, Err(error)) => self.unreachable(&error),
             Event::Loading(model, versions) => self.entry(&model).loading(&versions),
             Event::Updated(model, outcome, done) => self.updated(&model, outcome, done),
             Event::Closed(model, version) => {
@@ -111,13 +109,13 @@ impl Manager {
             }
             Event::Load(model, config, done) => self.enqueue(&model.into(), Task::Load(config, Some(done))),
             Event::Unload(model, done) => self.unload(&model, done),
-            Event::Traffic(model, found, who, done) => self.traffic(&model.into(), found, who, done),
+            Event::Traffic(model, edit, done) => self.edit_traffic(&model.into(), edit, done),
             Event::Rollout(model, asked, who, done) => self.control_rollout(&model.into(), asked, who, done),
             Event::Shutdown(done) => self.shutdown(done),
         }
     }
 
-    fn entry(&mut self, name: &Arc<str>) -> &mut Entry {
+    pub(super) fn entry(&mut self, name: &Arc<str>) -> &mut Entry {
         self.state.entries.entry(name.clone()).or_default()
     }
 
@@ -127,7 +125,7 @@ impl Manager {
         }
     }
 
-    fn scanned(&mut self, listing: Listing) {
+    fn scanned(&mut self, began: Instant, mut listing: Listing) {
         if self.state.shutdown.is_some() {
             return;
         }
@@ -138,6 +136,7 @@ impl Manager {
             self.entry(&Arc::from(name.as_str()));
         }
         self.state.entries.retain(|name, entry| listing.models.contains_key(&**name) || !entry.is_blank());
+        self.keep_edits(began, &mut listing);
         let first = self.state.initial.is_none();
         match self.mode.clone() {
             ControlMode::Explicit { load_models } if first => self.load_initial(&listing, &load_models),
@@ -181,42 +180,6 @@ impl Manager {
         }
     }
 
-    /// Traffic applies at once, whatever is being loaded: a way back must not wait.
-    fn follow_traffic(&mut self, name: &Arc<str>, found: Option<FoundTraffic>, who: Actor) {
-        let entry = self.state.entries.entry(name.clone()).or_default();
-        let followed = entry.signposts.follow(name, found, &entry.serving, &mut self.rollouts);
-        let Some(change) = followed else { return };
-        match &change.what {
-            What::TrafficRefused { reason } => {
-                error!(model = %name, error = %reason, "the traffic file is refused; the one before applies")
-            }
-            _ => info!(model = %name, "new traffic applies"),
-        }
-        entry.changes.push((who, change));
-    }
-
-    /// Traffic that was written by request applies in every mode, and brings the versions that it speaks of.
-    fn traffic(&mut self, name: &Arc<str>, found: FoundTraffic, who: Actor, done: Done) {
-        if self.state.shutdown.is_some() {
-            return self.state.answers.push((done, Err(shutting_down())));
-        }
-        // So that a scan that began before this does not take it back.
-        let known = self.state.known.get_mut(&**name);
-        let update = known.map(|known| {
-            known.traffic = Some(found.clone());
-            known.clone()
-        });
-        self.follow_traffic(name, Some(found), who.clone());
-        let entry = self.entry(name);
-        let lacking = entry.signposts.versions().iter().any(|number| !entry.serving.contains_key(number));
-        match update {
-            Some(update) => self.enqueue(name, Task::Update(update, who)),
-            None if lacking && !entry.serving.is_empty() => self.enqueue(name, Task::Look(who)),
-            None => {}
-        }
-        self.state.answers.push((done, Ok(())));
-    }
-
     /// A model that its owner takes away is not missed by the server's readiness.
     fn no_longer_expected(&mut self, name: &str) {
         if let Some(initial) = &mut self.state.initial {
@@ -233,7 +196,7 @@ impl Manager {
         self.enqueue(&name.into(), Task::Unload(done));
     }
 
-    fn enqueue(&mut self, name: &Arc<str>, task: Task) {
+    pub(super) fn enqueue(&mut self, name: &Arc<str>, task: Task) {
         if self.state.shutdown.is_some() {
             return self.refuse(task);
         }
@@ -302,7 +265,9 @@ impl Manager {
     fn updated(&mut self, name: &Arc<str>, outcome: Result<Updated>, done: Option<Done>) {
         let shutting_down = self.state.shutdown.is_some();
         // Where the repository is followed, scans bring the traffic, and newer ones than the job's may have come.
-        if let (Ok(updated), ControlMode::Explicit { .. }) = (&outcome, &self.mode) {
+        if let (Ok(updated), ControlMode::Explicit { .. }) = (&outcome, &self.mode)
+            && !self.entry(name).was_edited_after(updated.began)
+        {
             let who = self.entry(name).actor.clone();
             self.follow_traffic(name, updated.found.traffic.clone(), who);
         }
@@ -380,6 +345,6 @@ impl Manager {
     }
 }
 
-fn shutting_down() -> Error {
+pub(super) fn shutting_down() -> Error {
     Error::unavailable("the server is shutting down")
 }

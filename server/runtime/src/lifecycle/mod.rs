@@ -15,12 +15,14 @@ mod pool;
 mod prepare;
 mod rollouts;
 mod signposts;
+mod traffic;
 mod warmup;
 
 pub use check::{CheckOptions, CheckReport, Checked, check};
 pub use handle::{Runtime, RuntimeHandle};
 pub(crate) use manager::Event;
 pub use options::{ControlMode, OnUnloaded, RuntimeOptions};
+pub(crate) use traffic::TrafficEdit;
 
 #[cfg(test)]
 mod tests;

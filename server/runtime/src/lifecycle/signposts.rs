@@ -78,6 +78,11 @@ impl Signposts {
         }
     }
 
+    /// The newest file, honoured or not.
+    pub(super) fn found(&self) -> Option<&FoundTraffic> {
+        self.found.as_ref()
+    }
+
     /// When the rollout is to be looked at, since the Unix epoch.
     pub(super) fn due(&self) -> Option<Duration> {
         self.due

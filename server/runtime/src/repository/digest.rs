@@ -5,7 +5,6 @@
 
 use std::{
     collections::BTreeMap,
-    fmt::Write as _,
     fs::{self, File},
     io::{self, Read},
     path::{Component, Path},
@@ -13,6 +12,8 @@ use std::{
 
 use girandole_core::{Error, Result};
 use sha2::{Digest, Sha256};
+
+use crate::atomic_file;
 
 /// The file's name within a version's directory.
 pub const DIGEST_FILE: &str = "SHA256SUMS";
@@ -77,9 +78,8 @@ pub fn seal(dir: &Path) -> Result<Digests> {
         digests.insert(path, digest);
     }
     let text: String = digests.iter().map(|(path, digest)| line(digest, path)).collect();
-    // Written beside and renamed, so that no watcher ever sees half of it.
-    let draft = dir.join(format!(".{DIGEST_FILE}.new"));
-    fs::write(&draft, text).and_then(|()| fs::rename(&draft, dir.join(DIGEST_FILE))).map_err(unavailable)?;
+    // No watcher ever sees half of it.
+    atomic_file::replace(&dir.join(DIGEST_FILE), text.as_bytes()).map_err(unavailable)?;
     Ok(digests)
 }
 
@@ -163,20 +163,11 @@ pub(crate) fn version_digest(dir: &Path) -> io::Result<String> {
 
 /// SHA-256 in lower-case hexadecimal.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(bytes))
+    format!("{:x}", Sha256::digest(bytes))
 }
 
 fn line(digest: &str, path: &str) -> String {
     format!("{digest}  {path}\n")
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 fn digest_of(path: &Path) -> io::Result<String> {
@@ -188,7 +179,7 @@ fn digest_of(path: &Path) -> io::Result<String> {
         let Some(part) = buffer.get(..len).filter(|part| !part.is_empty()) else { break };
         hasher.update(part);
     }
-    Ok(hexadecimal(&hasher.finalize()))
+    Ok(format!("{:x}", hasher.finalize()))
 }
 
 #[cfg(test)]

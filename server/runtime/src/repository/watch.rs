@@ -42,13 +42,13 @@ enum Wake {
 }
 
 impl Watcher {
-    /// Starts the thread, which reports every scan.
+    /// Starts the thread, which reports every scan and when it began.
     ///
     /// # Errors
     /// `Internal` where no thread can be started.
     pub(crate) fn start(
         options: WatchOptions,
-        report: impl Fn(Result<Listing>) + Send + 'static,
+        report: impl Fn(Instant, Result<Listing>) + Send + 'static,
     ) -> Result<Self> {
         let (wake, woken) = mpsc::channel();
         let told = wake.clone();
@@ -71,17 +71,18 @@ fn watch(
     options: &WatchOptions,
     told: &Sender<Wake>,
     woken: &Receiver<Wake>,
-    report: impl Fn(Result<Listing>),
+    report: impl Fn(Instant, Result<Listing>),
 ) {
     let _notifications = options.poll_interval.and_then(|_| notifications(&options.roots, told.clone()));
     let mut roots = options.roots.clone();
     let mut settling = Settling::new(options.settle_time);
     loop {
+        let began = Instant::now();
         let mut found = roots.scan();
         let failed = found.is_err();
         let settled = found.as_mut().ok();
         let again = settled.and_then(|listing| settling.observe(listing, Instant::now(), SystemTime::now()));
-        report(found);
+        report(began, found);
         let wait = match options.poll_interval {
             Some(interval) => again.map_or(interval, |again| again.min(interval)),
             None if failed => RETRY,

@@ -1,6 +1,10 @@
 //! A model's traffic for its operator: what applies and how its arms do, and setting their weights.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use girandole_core::{
     Error, Result,
@@ -9,7 +13,7 @@ use girandole_core::{
 
 use super::Service;
 use crate::{
-    lifecycle::Event,
+    lifecycle::{Event, TrafficEdit},
     rollout::RolloutStatus,
     routing::Routes,
     snapshot::{ServedModel, unknown_model},
@@ -96,7 +100,8 @@ impl Service {
         let digests = [before.and_then(|before| before.digest()), after.digest()];
         let change = Change::new(What::WeightsSet { weights: set.weights }).of(model);
         self.0.witness.record(&set.who, change.digests(digests[0].as_deref(), digests[1].as_deref()));
-        self.ask(|done| Event::Traffic(model.to_owned(), after, set.who, done)).await
+        let edit = TrafficEdit { found: after, at: Instant::now(), who: set.who };
+        self.ask(|done| Event::Traffic(model.to_owned(), edit, done)).await
     }
 
     async fn stored_traffic(&self, model: &str) -> Result<Option<FoundTraffic>> {

@@ -6,7 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{FoundTraffic, Origin, store::replace};
+use super::{FoundTraffic, Origin};
+use crate::atomic_file;
 
 /// What an overlay's first line begins with; the digest of what it stands for follows.
 const HEADER: &str = "# Written by girandole, in place of the repository's traffic.toml with SHA-256 ";
@@ -44,7 +45,7 @@ impl Overlays {
     pub(super) fn write(&self, model: &str, found: Option<&FoundTraffic>, text: &str) -> io::Result<()> {
         fs::create_dir_all(&self.dir)?;
         let base = base_of(found);
-        replace(&self.path(model), &format!("{HEADER}{base}\n{text}"))
+        atomic_file::replace(&self.path(model), format!("{HEADER}{base}\n{text}").as_bytes())
     }
 
     fn read(&self, model: &str) -> Option<(String, String)> {

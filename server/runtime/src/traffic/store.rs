@@ -3,16 +3,15 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
-    io::{self, Write},
-    path::{Path, PathBuf},
+    fs, io,
+    path::PathBuf,
     sync::{Mutex, PoisonError},
 };
 
 use girandole_core::{Error, ErrorCode, Result};
 
 use super::{FoundTraffic, Origin, Overlays, TRAFFIC_FILE, Traffic, edit, read};
-use crate::snapshot::unknown_model;
+use crate::{atomic_file, snapshot::unknown_model};
 
 /// The file that a caller takes to be there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,7 +90,7 @@ impl TrafficStore {
         // A link stays one.
         let file = fs::canonicalize(&file).unwrap_or(file);
         let overlaid = stored.found.as_ref().is_some_and(|found| found.origin == Origin::State);
-        let error = match replace(&file, text) {
+        let error = match atomic_file::replace(&file, text.as_bytes()) {
             Ok(()) => return Ok(Origin::Repository),
             Err(error) => error,
         };
@@ -139,31 +138,6 @@ fn by_hand(traffic: &Traffic) -> Result<()> {
         "a rollout sets the weights of '{stable}' and '{canary}': promote or abort it, or take [rollout] out of \
          {TRAFFIC_FILE}"
     )))
-}
-
-/// Puts a text in a file's place in one step, so that a crash leaves either the old or the new one.
-///
-/// # Errors
-/// Where the directory cannot be written; then the old text stands.
-pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let (dir, name) = (path.parent().unwrap_or(Path::new(".")), path.file_name().unwrap_or_default());
-    let draft = dir.join(format!(".{}.new", name.to_string_lossy()));
-    let written = write_through(&draft, path, text).and_then(|()| fs::rename(&draft, path));
-    if written.is_err() {
-        // There may be none.
-        let _ = fs::remove_file(&draft);
-    }
-    written?;
-    File::open(dir)?.sync_all()
-}
-
-fn write_through(draft: &Path, of: &Path, text: &str) -> io::Result<()> {
-    let mut file = File::create(draft)?;
-    if let Ok(metadata) = fs::metadata(of) {
-        file.set_permissions(metadata.permissions())?;
-    }
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
 }
 
 #[cfg(test)]

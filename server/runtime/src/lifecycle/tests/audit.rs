@@ -1,6 +1,6 @@
 //! What a witness is told of: every change of versions and traffic, by whom, with digests.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, mpsc};
 
 use girandole_core::{
     ErrorCode,
@@ -123,6 +123,39 @@ async fn weights_that_are_set_apply_at_once_in_every_mode() {
         assert_eq!((of_one.version, of_one.requests, of_one.errors), (Some(1), 1, 0));
         assert!(of_one.p50.is_some() && of_one.share == 1.0);
     }
+}
+
+#[tokio::test]
+async fn what_was_looked_at_before_a_write_does_not_take_it_back() {
+    let repository = Repository::new();
+    repository.sealed("m", 1, "1");
+    repository.sealed("m", 2, "2");
+    repository.write("m/traffic.toml", "[split]\nweights = { 1 = 1, 2 = 0 }\n");
+    let (open, gate) = mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    // Version 3 is being loaded until the gate opens.
+    let gated = move |request: &LoadRequest| {
+        if request.version == 3 {
+            gate.lock().unwrap().recv().unwrap();
+        }
+        load(request)
+    };
+    let options = options(&repository.path(), explicit(&["m"]));
+    let (service, handle) = Runtime::start(options, Arc::new(MockLoader(Arc::new(gated)))).unwrap();
+    until_serving(&handle, "m", &[1, 2]).await;
+    repository.sealed("m", 3, "3");
+    let loading = tokio::spawn({
+        let service = service.clone();
+        async move { service.load_model("m", Default::default()).await }
+    });
+    until(&handle, |snapshot| snapshot.models["m"].states.contains_key(&3)).await;
+    service.set_weights("m", weights(&[("1", 0.0), ("2", 1.0)], Expected::Anything)).await.unwrap();
+    assert_eq!(ask(&service, "m", VersionSelector::Any).await, Ok(2));
+    open.send(()).unwrap();
+    loading.await.unwrap().unwrap();
+    assert_eq!(ask(&service, "m", VersionSelector::Any).await, Ok(2));
+    let status = service.traffic_status("m").await.unwrap();
+    assert_eq!(status.digest, status.routes.digest);
 }
 
 #[tokio::test]

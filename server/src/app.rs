@@ -21,7 +21,7 @@ use tokio::{net::TcpListener, time::Instant};
 use crate::{
     audit::{Audit, WitnessedLog},
     commands::Failure,
-    config::{ControlMode, ServeConfig},
+    config::{Addresses, ControlMode, ServeConfig},
     gpus,
     logging::LogSwitch,
     shutdown::StopSignals,
@@ -36,7 +36,7 @@ const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 /// Where a port, a certificate or a repository cannot be used.
 pub(crate) async fn serve(config: ServeConfig, log: LogSwitch) -> Result<(), Failure> {
     let signals = StopSignals::install()?;
-    let listeners = Listeners::bind(&config).await?;
+    let listeners = Listeners::bind(&config.addresses).await?;
     let access = access(&config)?;
     let tls = config.tls.clone().map(security::Tls::load).transpose()?;
     let metrics = install_metrics()?;
@@ -125,12 +125,12 @@ struct Listeners {
 }
 
 impl Listeners {
-    async fn bind(config: &ServeConfig) -> Result<Self, Failure> {
+    async fn bind(addresses: &Addresses) -> Result<Self, Failure> {
         Ok(Self {
-            http: bind("REST", "--http-port", config.http).await?,
-            grpc: bind("gRPC", "--grpc-port", config.grpc).await?,
-            metrics: bind("metrics", "--metrics-port", config.metrics).await?,
-            admin: match config.admin {
+            http: bind("REST", "--http-port", addresses.http).await?,
+            grpc: bind("gRPC", "--grpc-port", addresses.grpc).await?,
+            metrics: bind("metrics", "--metrics-port", addresses.metrics).await?,
+            admin: match addresses.admin {
                 Some(address) => Some(bind("administration", "--admin-port", address).await?),
                 None => None,
             },

@@ -2,14 +2,13 @@
 
 use std::{
     fs,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use girandole_api::security::{TlsFiles, admin_exposure, exposure};
+use girandole_api::security::TlsFiles;
 
-use super::{AdminAddress, ControlMode, ServeOptions};
+use super::{Addresses, ControlMode, ServeOptions};
 use crate::logging::{self, LogFormat};
 
 /// A day: longer is as good as for ever, and a clock can count it.
@@ -33,11 +32,7 @@ pub(crate) struct ServeConfig {
     pub(crate) cores: usize,
     /// How many there are, or why none can be used.
     pub(crate) gpus: Result<usize, String>,
-    pub(crate) http: SocketAddr,
-    pub(crate) grpc: SocketAddr,
-    pub(crate) metrics: SocketAddr,
-    /// Where administration is served; `None` for nowhere.
-    pub(crate) admin: Option<SocketAddr>,
+    pub(crate) addresses: Addresses,
     pub(crate) admin_token_file: Option<PathBuf>,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) max_request_bytes: usize,
@@ -64,7 +59,7 @@ fn read(path: &Path) -> Result<ServeOptions, String> {
     toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-fn validate(options: ServeOptions) -> Result<ServeConfig, String> {
+fn validate(mut options: ServeOptions) -> Result<ServeConfig, String> {
     let mut mistakes = Vec::new();
     let control_mode = options.model_control_mode.unwrap_or_default();
     if options.model_repository.is_empty() {
@@ -84,41 +79,19 @@ fn validate(options: ServeOptions) -> Result<ServeConfig, String> {
             mistakes.push(format!("{name} must be at least 1"));
         }
     }
+    let addresses = Addresses::of(&options);
     let stopping = stopping(options.exit_timeout_secs, options.shutdown_grace_secs);
     let (exit_timeout, shutdown_grace) = stopping.unwrap_or_else(|mistake| {
         mistakes.push(mistake);
         Default::default()
     });
-    let tls = tls(options.tls_cert, options.tls_key).unwrap_or_else(|mistake| {
+    let tls = tls(options.tls_cert.take(), options.tls_key.take()).unwrap_or_else(|mistake| {
         mistakes.push(mistake);
         None
     });
-    let log_level = log_level(options.log_level, options.log_verbose);
+    let log_level = log_level(options.log_level.take(), options.log_verbose);
     mistakes.extend(logging::filter(&log_level).err());
-    let address = |ip: Option<IpAddr>, port: Option<u16>, default: u16| {
-        SocketAddr::new(ip.unwrap_or(Ipv4Addr::LOCALHOST.into()), port.unwrap_or(default))
-    };
-    let http = address(options.http_address, options.http_port, 8000);
-    let grpc = address(options.grpc_address, options.grpc_port, 8001);
-    let metrics = address(options.metrics_address, options.metrics_port, 8002);
-    let admin = match options.admin_address {
-        Some(AdminAddress::Off) => None,
-        Some(AdminAddress::On(ip)) => Some(address(Some(ip), options.admin_port, 8003)),
-        None => Some(address(None, options.admin_port, 8003)),
-    };
-    let listeners = [("REST", http), ("gRPC", grpc), ("metrics", metrics)];
-    mistakes.extend(clash(
-        &listeners.into_iter().chain(admin.map(|at| ("administration", at))).collect::<Vec<_>>(),
-    ));
-    let insecure = options.insecure.unwrap_or(false);
-    for (name, listener) in [("--http-address", http), ("--grpc-address", grpc)] {
-        let exposed = exposure(listener.ip(), tls.is_some(), insecure);
-        mistakes.extend(exposed.err().map(|error| format!("{name}: {error}")));
-    }
-    if let Some(admin) = admin {
-        let exposed = admin_exposure(admin.ip(), options.admin_token_file.is_some(), tls.is_some(), insecure);
-        mistakes.extend(exposed.err().map(|error| format!("--admin-address: {error}")));
-    }
+    mistakes.extend(addresses.mistakes(tls.is_some(), &options));
     let in_state_dir = options.state_dir.as_ref().map(|dir| dir.join(AUDIT_LOG));
     let gpus = girandole_engine::device::gpus();
     mistakes.extend(missing_gpu(options.require_gpu.unwrap_or(false), &gpus));
@@ -137,10 +110,7 @@ fn validate(options: ServeOptions) -> Result<ServeConfig, String> {
         load_threads: options.model_load_thread_count.unwrap_or(2),
         cores: options.cores.unwrap_or_else(girandole_engine::device::default_threads),
         gpus,
-        http,
-        grpc,
-        metrics,
-        admin,
+        addresses,
         admin_token_file: options.admin_token_file,
         tls,
         max_request_bytes: options.max_request_bytes.unwrap_or(64 << 20),
@@ -195,19 +165,6 @@ fn log_level(level: Option<String>, verbose: Option<u8>) -> String {
         }
         .to_owned()
     })
-}
-
-/// Two listeners cannot have one port of one address; port 0 is a free one each.
-fn clash(listeners: &[(&str, SocketAddr)]) -> Vec<String> {
-    let others = |(number, one)| listeners.iter().skip(number + 1).map(move |other| (one, other));
-    let same = |((_, a), (_, b)): &(&(&str, SocketAddr), &(&str, SocketAddr))| a == b && a.port() != 0;
-    listeners
-        .iter()
-        .enumerate()
-        .flat_map(others)
-        .filter(same)
-        .map(|((a, at), (b, _))| format!("{a} and {b} cannot both listen on {at}"))
-        .collect()
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::AdminAddress;
 
 fn options(model_repository: &str) -> ServeOptions {
     ServeOptions { model_repository: vec![model_repository.into()], ..ServeOptions::default() }
@@ -7,10 +8,10 @@ fn options(model_repository: &str) -> ServeOptions {
 #[test]
 fn defaults_are_tritons_ports_on_the_loopback() {
     let config = validate(options("models")).unwrap();
-    let listeners = [config.http, config.grpc, config.metrics, config.admin.unwrap()];
+    let Addresses { http, grpc, metrics, admin } = config.addresses;
+    let listeners = [http, grpc, metrics, admin.unwrap()];
     assert_eq!(listeners.map(|address| address.port()), [8000, 8001, 8002, 8003]);
-    assert!(config.admin.unwrap().ip().is_loopback());
-    assert!(config.http.ip().is_loopback());
+    assert!(listeners.iter().all(|address| address.ip().is_loopback()));
 }
 
 #[test]
@@ -71,7 +72,7 @@ fn administration_is_on_this_machine_elsewhere_with_tokens_or_off() {
         insecure: Some(true),
         ..options("models")
     };
-    assert_eq!(validate(at("off", None)).unwrap().admin, None);
+    assert_eq!(validate(at("off", None)).unwrap().addresses.admin, None);
     let mistake = validate(at("0.0.0.0", None)).unwrap_err();
     assert!(
         mistake.contains("--admin-address: 0.0.0.0 can be reached") && mistake.contains("token"),
@@ -97,7 +98,7 @@ fn flags_win_over_the_file_and_unknown_keys_are_errors() {
     fs::write(&path, "model_repository = [\"file\"]\nhttp_port = 1\ngrpc_port = 2\n").unwrap();
     let flags = ServeOptions { config: Some(path.clone()), http_port: Some(9), ..ServeOptions::default() };
     let config = resolve(flags.clone()).unwrap();
-    assert_eq!((config.http.port(), config.grpc.port()), (9, 2));
+    assert_eq!((config.addresses.http.port(), config.addresses.grpc.port()), (9, 2));
     assert_eq!(config.repositories, [PathBuf::from("file")]);
     fs::write(&path, "http_prot = 1\n").unwrap();
     assert!(resolve(flags).unwrap_err().contains("http_prot"));

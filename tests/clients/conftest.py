@@ -32,7 +32,9 @@ def small_models(tmp_path_factory):
     repository.place(folder, "identity", repository.identity(), config="max_batch_size: 8\ndynamic_batching { }\n")
     repository.place(folder, "types", repository.every_type())
     (folder / "types" / "traffic.toml").write_text("[labels]\nstable = 1\n[split]\nweights = { stable = 1 }\n"
-                                                   "[shadow]\nto = 1\npercent = 1\n")
+                                                   "[shadow]\nto = 1\npercent = 1\n"
+                                                   "[rollout]\ncanary = 2\nsteps = [{ set_weight = 5 }]\n"
+                                                   "guards = { error_rate = 0.1 }\n")
     repository.place(folder, "scaled", repository.scaled(1), version=1, config="version_policy { all { } }\n")
     repository.place(folder, "scaled", repository.scaled(2), version=2)
     return folder

@@ -9,6 +9,7 @@ mod client;
 mod grpc;
 mod measure;
 mod overhead;
+mod reload;
 mod rest;
 mod sentences;
 mod server;
@@ -53,6 +54,8 @@ enum Command {
         #[command(flatten)]
         encoder: sentences::Encoder,
     },
+    /// What reloads cost those who ask meanwhile: one model is reloaded time and again, in turn with pauses
+    Reload(reload::Options),
 }
 
 /// What all measurements share.
@@ -86,6 +89,7 @@ async fn main() -> ExitCode {
             batching::run(&options, model, delay_us, repository).await
         }
         Command::Sentences { options, encoder } => sentences::run(&options, &encoder).await,
+        Command::Reload(options) => reload::run(&options).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

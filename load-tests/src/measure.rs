@@ -65,7 +65,7 @@ async fn ask(clients: &mut [Client], duration: Duration) -> Result<Vec<Duration>
 }
 
 /// The value that this share of the sorted ones does not exceed.
-fn percentile(sorted: &[Duration], share: f64) -> Duration {
+pub(crate) fn percentile(sorted: &[Duration], share: f64) -> Duration {
     let index = ((sorted.len() as f64 * share).ceil() as usize).max(1) - 1;
     sorted.get(index).or_else(|| sorted.last()).copied().unwrap_or_default()
 }

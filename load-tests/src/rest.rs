@@ -36,10 +36,15 @@ impl RestClient {
     }
 
     pub(crate) async fn call(&mut self) -> Result {
+        self.answer().await.map(drop)
+    }
+
+    /// The whole response.
+    pub(crate) async fn answer(&mut self) -> Result<&[u8]> {
         self.stream.write_all(&self.request).await?;
         let status = read_response(&mut self.stream, &mut self.buffer).await?;
         match status {
-            200 => Ok(()),
+            200 => Ok(&self.buffer),
             _ => Err(format!("status {status}: {}", String::from_utf8_lossy(&self.buffer)).into()),
         }
     }
@@ -47,9 +52,23 @@ impl RestClient {
 
 /// The status of one GET.
 pub(crate) async fn get(address: &str, path: &str) -> Result<u16> {
+    ask(address, "GET", path).await.map(|(status, _)| status)
+}
+
+/// One POST without a body, that must succeed.
+pub(crate) async fn post(address: &str, path: &str) -> Result {
+    match ask(address, "POST", path).await? {
+        (200, _) => Ok(()),
+        (status, response) => Err(format!("{path}: {status}: {}", String::from_utf8_lossy(&response)).into()),
+    }
+}
+
+async fn ask(address: &str, method: &str, path: &str) -> Result<(u16, Vec<u8>)> {
     let mut stream = TcpStream::connect(address).await?;
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes()).await?;
-    read_response(&mut stream, &mut Vec::new()).await
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\n\r\n");
+    stream.write_all(head.as_bytes()).await?;
+    let mut response = Vec::new();
+    Ok((read_response(&mut stream, &mut response).await?, response))
 }
 
 /// Reads one whole response with a known length into the buffer and gives its status.

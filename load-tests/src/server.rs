@@ -15,6 +15,14 @@ use crate::{Result, rest};
 /// Clock ticks a second in `/proc`: 100 on every Linux that people run.
 const TICKS: f64 = 100.0;
 
+/// What a process holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Holdings {
+    pub(crate) resident_kib: usize,
+    pub(crate) threads: usize,
+    pub(crate) descriptors: usize,
+}
+
 /// A server that is ready. Dropping it ends the process.
 pub(crate) struct Server {
     process: Child,
@@ -24,12 +32,18 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(binary: &Path, repository: &Path) -> Result<Self> {
+        Self::start_with(binary, repository, &[]).await
+    }
+
+    /// The same with more arguments.
+    pub(crate) async fn start_with(binary: &Path, repository: &Path, arguments: &[&str]) -> Result<Self> {
         let mut process = Command::new(binary)
             .args(["serve", "--http-port", "0", "--grpc-port", "0", "--metrics-port", "0"])
             .args(["--admin-address", "off"])
             .args(["--repository-settle-ms", "0"])
             .arg("--model-repository")
             .arg(repository)
+            .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -64,6 +78,19 @@ impl Server {
         let fields = stat.rsplit_once(')').ok_or("an odd /proc/PID/stat")?.1.split_whitespace();
         let ticks = fields.skip(11).take(2).map(str::parse::<f64>).sum::<std::result::Result<f64, _>>()?;
         Ok(ticks / TICKS)
+    }
+
+    /// What the process holds now.
+    pub(crate) fn holdings(&self) -> Result<Holdings> {
+        let of = format!("/proc/{}", self.process.id());
+        let status = fs::read_to_string(format!("{of}/status"))?;
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
+            line.and_then(|number| number.parse().ok())
+                .ok_or_else(|| format!("no {name} in /proc/PID/status"))
+        };
+        let descriptors = fs::read_dir(format!("{of}/fd"))?.count();
+        Ok(Holdings { resident_kib: field("VmRSS:")?, threads: field("Threads:")?, descriptors })
     }
 }
 

@@ -51,6 +51,19 @@ impl Workload {
         Ok(Self { model: model.into(), inputs: inputs.iter().map(row).collect() })
     }
 
+    /// A whole file of that kind.
+    pub(crate) fn example(model: &str, example: &Path) -> Result<Self> {
+        let example: Value = serde_json::from_slice(&fs::read(example)?)?;
+        let inputs = example["inputs"].as_array().ok_or("an example without inputs")?;
+        let whole = |given: &Value| -> Option<Input> {
+            let shape: Option<Vec<i64>> = given["shape"].as_array()?.iter().map(Value::as_i64).collect();
+            let text = |key: &str| given[key].as_str();
+            Some(input(text("name")?, text("datatype")?, &shape?, given["data"].as_array()?.clone()))
+        };
+        let inputs = inputs.iter().map(whole).collect::<Option<_>>().ok_or("an input that is not whole")?;
+        Ok(Self { model: model.into(), inputs })
+    }
+
     pub(crate) fn json(&self) -> Vec<u8> {
         let input = |input: &Input| json!({"name": input.name, "datatype": input.datatype, "shape": input.shape, "data": input.values});
         json!({"inputs": self.inputs.iter().map(input).collect::<Vec<_>>()}).to_string().into_bytes()

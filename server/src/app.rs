@@ -44,6 +44,7 @@ pub(crate) async fn serve(config: ServeConfig, log: LogSwitch) -> Result<(), Fai
         gpus::watch();
     }
     let audit = Audit::start(&config)?;
+    girandole_engine::device::start_shared_threads();
     let options = RuntimeOptions { witness: audit.witness(), ..runtime_options(&config) };
     let (service, runtime) = Runtime::start(options, Arc::new(Engine))?;
     let runtime = Arc::new(runtime);

@@ -15,7 +15,8 @@ COUNTERS = ["nv_inference_request_success", "nv_inference_request_failure", "nv_
             "nv_inference_compute_output_duration_us"]
 HISTOGRAMS = ["girandole_request_duration_seconds", "girandole_queue_duration_seconds",
               "girandole_compute_duration_seconds", "girandole_batch_size"]
-GAUGES = ["nv_inference_pending_request_count", "girandole_queue_depth", "girandole_running_batches"]
+GAUGES = ["nv_inference_pending_request_count", "girandole_queue_depth", "girandole_running_batches",
+          "girandole_instances_without_session"]
 
 
 @pytest.fixture(scope="module")

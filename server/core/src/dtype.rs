@@ -24,6 +24,11 @@ pub enum DType {
 }
 
 impl DType {
+    /// Whether its elements are floating-point numbers.
+    pub const fn is_float(self) -> bool {
+        matches!(self, Self::F16 | Self::BF16 | Self::F32 | Self::F64)
+    }
+
     /// Every element type, in the protocol's order.
     pub const ALL: [Self; 14] = [
         Self::Bool,

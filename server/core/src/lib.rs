@@ -7,6 +7,8 @@
 
 pub mod audit;
 pub mod bytes_tensor;
+mod device;
+mod difference;
 mod dtype;
 mod error;
 pub mod mock;
@@ -17,6 +19,8 @@ mod shape;
 mod spec;
 mod tensor;
 
+pub use device::{DeviceRun, Phases, PrecisionReport};
+pub use difference::Difference;
 pub use dtype::{DType, ParseDTypeError};
 pub use error::{Error, ErrorCode, Result};
 pub use request::{

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use crate::{DType, Error, ModelSpec, Result, Shape, Tensor};
+use crate::{DType, DeviceRun, Error, ModelSpec, PrecisionReport, Result, Shape, Tensor};
 
 /// Turns a model's file into a model.
 pub trait Loader: Send + Sync {
@@ -34,16 +34,38 @@ pub trait Model: Send + Sync {
 
     /// What its weights take, by device.
     fn memory(&self) -> Vec<MemoryUse>;
+
+    /// Compares, on `sample`, what sessions will compute with full precision, where they compute with less: called
+    /// once, before a session is opened. Why there is no sample is in the report.
+    ///
+    /// # Errors
+    /// `InvalidArgument` with the error measured, where it is above what the configuration allows.
+    fn check_precision(&self, _sample: Result<&Batch>) -> Result<Option<PrecisionReport>> {
+        Ok(None)
+    }
 }
 
 /// One stream of execution over a model.
 pub trait Session: Send {
     /// Runs a batch and answers `reply` exactly once, now or later.
+    ///
+    /// `Unavailable` says that the session can run nothing now: what waits for it is refused with the same reason,
+    /// unless another session takes it.
     fn run(&mut self, batch: Batch, reply: Reply);
 
     /// How many batches it can hold at once; above 1, copies overlap compute.
     fn depth(&self) -> usize {
         1
+    }
+
+    /// Whether nothing can be run on it any more: it is to be closed, and another one opened.
+    fn is_lost(&self) -> bool {
+        false
+    }
+
+    /// Bytes that it holds on its device, beside the model's weights.
+    fn memory(&self) -> u64 {
+        0
     }
 }
 
@@ -147,6 +169,8 @@ pub struct BatchOutputs {
     pub compute_infer: Duration,
     /// Time to hand out the outputs.
     pub compute_output: Duration,
+    /// How a device of its own ran it.
+    pub device: Option<DeviceRun>,
 }
 
 /// The one answer to a batch. Dropped unanswered, it answers with an internal error: nothing is lost.

@@ -31,6 +31,8 @@ pub struct Device {
     /// cuBLASLt's, for all streams; made when the first product is asked for.
     products: OnceLock<Handle>,
     lost: AtomicBool,
+    /// Work on it does not end, nor would anything that waits for it.
+    hangs: AtomicBool,
 }
 
 /// The compute capability of H100 and H200, whose own instructions no other device has.
@@ -92,9 +94,9 @@ pub fn open(index: usize) -> Result<Arc<Device>> {
         return Err(missing(format!("there is no GPU {index}; this machine has {count}")));
     }
     let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
-    opened.retain(|device| !device.is_lost());
+    opened.retain(|device| !device.is_lost() || device.hangs());
     if let Some(device) = opened.iter().find(|device| device.index == index) {
-        return Ok(device.clone());
+        return if device.hangs() { Err(hanging(index)) } else { Ok(device.clone()) };
     }
     let device = Arc::new(guarded(|| Device::new(index))?);
     opened.push(device.clone());
@@ -104,6 +106,10 @@ pub fn open(index: usize) -> Result<Arc<Device>> {
 /// The bindings panic where a library lacks a function that they know.
 fn guarded<T>(body: impl FnOnce() -> Result<T> + std::panic::UnwindSafe) -> Result<T> {
     catch_unwind(body).unwrap_or_else(|_| Err(missing("the CUDA libraries do not fit the driver")))
+}
+
+fn hanging(index: usize) -> Fault {
+    Fault::Lost(format!("work on GPU {index} does not end; the server has to be started anew to use it"))
 }
 
 fn missing(what: impl Into<String>) -> Fault {
@@ -121,7 +127,7 @@ impl Device {
         let hopper = if capability == HOPPER { images::HOPPER } else { &[] };
         let modules = images::ALL.iter().chain(hopper).map(|image| load(image)).collect::<Result<_>>()?;
         let name = context.name()?;
-        let (functions, large, products, lost) = Default::default();
+        let (functions, large, products, lost, hangs) = Default::default();
         Ok(Self {
             context,
             index,
@@ -134,6 +140,7 @@ impl Device {
             large,
             products,
             lost,
+            hangs,
         })
     }
 
@@ -183,6 +190,19 @@ impl Device {
     /// Whether an error broke it for good.
     pub fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Relaxed)
+    }
+
+    fn hangs(&self) -> bool {
+        self.hangs.load(Ordering::Relaxed)
+    }
+
+    /// Gives it up for this process, since work on it does not end. What would be given back to it is kept: even that
+    /// would wait for ever.
+    pub(crate) fn abandon(self: &Arc<Self>) {
+        if !self.hangs.swap(true, Ordering::Relaxed) {
+            self.lost.store(true, Ordering::Relaxed);
+            std::mem::forget(self.clone());
+        }
     }
 
     /// Takes note of an error that breaks the device for good.

@@ -69,6 +69,12 @@ pub trait Queue: Send + Sync {
     /// Makes the device the calling thread's. To be called by each thread before anything else.
     fn enter(&self) -> Result<()>;
 
+    /// Whether the device is broken for good: nothing can be put in any more.
+    fn is_lost(&self) -> bool;
+
+    /// Gives the device up, since what was put in does not end.
+    fn abandon(&self);
+
     /// Memory of the device, aligned to 256 bytes.
     fn allocate(&self, bytes: usize) -> Result<Pointer>;
 

@@ -35,7 +35,7 @@ unsafe impl Sync for Executable {}
 
 impl Drop for Executable {
     fn drop(&mut self) {
-        if self.device.context().bind_to_thread().is_ok() {
+        if !self.device.is_lost() && self.device.context().bind_to_thread().is_ok() {
             // SAFETY: the handle is this value's own.
             let _ = unsafe { result::graph::exec_destroy(self.graph) };
         }
@@ -99,6 +99,14 @@ impl Queue for Stream {
         Ok(self.device.context().bind_to_thread()?)
     }
 
+    fn is_lost(&self) -> bool {
+        self.device.is_lost()
+    }
+
+    fn abandon(&self) {
+        self.device.abandon();
+    }
+
     fn allocate(&self, bytes: usize) -> Result<Pointer> {
         // SAFETY: the pointer is freed by `free` alone.
         match unsafe { result::malloc_sync(bytes) } {
@@ -113,7 +121,8 @@ impl Queue for Stream {
     }
 
     fn free(&self, pointer: Pointer) {
-        if self.device.context().bind_to_thread().is_ok() {
+        // A lost device's memory goes with its context.
+        if !self.device.is_lost() && self.device.context().bind_to_thread().is_ok() {
             // SAFETY: the pointer came from `allocate`; the driver waits for work that uses it.
             let _ = unsafe { result::free_sync(pointer.0) };
         }
@@ -127,7 +136,7 @@ impl Queue for Stream {
             let at = result::malloc_host(bytes.max(1), 0)?.cast::<u8>();
             at.write_bytes(0, bytes.max(1));
             Ok(Pinned::new(at, bytes, move |at| {
-                if device.context().bind_to_thread().is_ok() {
+                if !device.is_lost() && device.context().bind_to_thread().is_ok() {
                     let _ = result::free_host(at.cast());
                 }
             }))

@@ -45,6 +45,7 @@ struct State {
     capture: Option<usize>,
     /// The most bytes that may be allocated.
     limit: Option<usize>,
+    lost: bool,
 }
 
 impl Stub {
@@ -105,7 +106,15 @@ impl Queue for Stub {
     }
 
     fn enter(&self) -> Result<()> {
-        Ok(())
+        if self.is_lost() { Err(Fault::Lost("it was given up".into())) } else { Ok(()) }
+    }
+
+    fn is_lost(&self) -> bool {
+        self.lock().lost
+    }
+
+    fn abandon(&self) {
+        self.lock().lost = true;
     }
 
     fn allocate(&self, bytes: usize) -> Result<Pointer> {

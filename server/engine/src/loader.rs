@@ -3,11 +3,16 @@
 use std::{fs::File, sync::Arc};
 
 use girandole_core::{
-    DeviceKind, Error, LoadRequest, Loader, MemoryUse, Model, ModelSpec, Result, Session, SessionOptions,
+    Batch, DeviceKind, Error, LoadRequest, Loader, MemoryUse, Model, ModelSpec, PrecisionReport, Result,
+    Session, SessionOptions,
 };
 
 use crate::{
-    Exactness, Precision, Target, Tuning, device, gpu::GpuModel, graph::Graph, model::OnnxModel, onnx,
+    Exactness, Precision, Target, Tuning, device,
+    gpu::{GpuModel, GpuOptions, Guard},
+    graph::Graph,
+    model::OnnxModel,
+    onnx,
     plan::Plan,
 };
 
@@ -34,8 +39,12 @@ pub(crate) fn load(request: &LoadRequest) -> Result<OnnxModel> {
 
 /// Reads, checks and plans a model file for GPUs.
 pub(crate) fn load_for_gpus(request: &LoadRequest) -> Result<GpuModel> {
-    let precision = Precision::of(&request.options.parameters)?;
-    GpuModel::new(plan(graph(request, Target::Gpu)?)?, precision)
+    let parameters = &request.options.parameters;
+    let precision = Precision::of(parameters)?;
+    let guard = Guard::of(parameters, precision)?;
+    let gpus = request.options.placements.iter().filter(|placement| placement.kind == DeviceKind::Gpu);
+    let first = gpus.map(|placement| placement.index).next().unwrap_or(0);
+    GpuModel::new(plan(graph(request, Target::Gpu)?)?, GpuOptions { precision, guard, first })
 }
 
 fn graph(request: &LoadRequest, target: Target) -> Result<Graph> {
@@ -66,6 +75,11 @@ impl Model for Both {
             DeviceKind::Cpu => self.cpu.session(options),
             DeviceKind::Gpu => self.gpu.session(options),
         }
+    }
+
+    /// Precision is a matter of the GPUs' sessions alone.
+    fn check_precision(&self, sample: Result<&Batch>) -> Result<Option<PrecisionReport>> {
+        self.gpu.check_precision(sample)
     }
 
     fn memory(&self) -> Vec<MemoryUse> {

@@ -42,6 +42,7 @@ impl OnnxSession {
             compute_input: gathered - begin,
             compute_infer: ran - gathered,
             compute_output: ran.elapsed(),
+            device: None,
         })
     }
 

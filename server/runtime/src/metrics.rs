@@ -5,13 +5,17 @@
 //! series when it starts, so that they are there at zero. Series of a version that is gone stay at their
 //! last value (its gauges at zero) until the server ends: the exporter takes no single series out.
 
-use std::time::Duration;
+mod device;
+
+use std::{sync::OnceLock, time::Duration};
 
 use metrics::{
     Counter, Gauge, Histogram, Label, Unit, counter, describe_counter, describe_gauge, describe_histogram,
     gauge, histogram,
 };
 
+use self::device::DeviceMetrics;
+pub(crate) use self::device::{DeviceMemoryGauge, precision_error};
 use crate::{batcher::Reason, rollout, shadow, statistics::Execution, traffic};
 
 /// Requests answered with a result.
@@ -48,6 +52,8 @@ pub const BATCHES: &str = "girandole_batches_total";
 pub const QUEUE_DEPTH: &str = "girandole_queue_depth";
 /// Batches that sessions are running.
 pub const RUNNING: &str = "girandole_running_batches";
+/// Instances whose session is lost and cannot be opened anew.
+pub const WITHOUT_SESSION: &str = "girandole_instances_without_session";
 
 /// Buckets of the duration histograms, in seconds: 100 microseconds to 10 seconds.
 pub const DURATION_BUCKETS: &[f64] = &[
@@ -61,6 +67,7 @@ pub const BUCKETS: &[(&str, &[f64])] = &[
     (QUEUE_SECONDS, DURATION_BUCKETS),
     (COMPUTE_SECONDS, DURATION_BUCKETS),
     (BATCH_SIZE, BATCH_SIZE_BUCKETS),
+    (device::SECONDS, device::BUCKETS),
     (shadow::DIFFERENCE, shadow::BUCKETS),
 ];
 
@@ -122,6 +129,8 @@ pub fn describe() {
     describe_counter!(BATCHES, "Batches run, by why they were run when they were");
     describe_gauge!(QUEUE_DEPTH, "Number of requests waiting in the queue");
     describe_gauge!(RUNNING, "Number of batches that sessions are running");
+    describe_gauge!(WITHOUT_SESSION, "Number of instances that have no session");
+    device::describe();
     traffic::describe();
     shadow::describe();
     rollout::describe();
@@ -144,6 +153,10 @@ pub(crate) struct VersionMetrics {
     batches: [Counter; 4],
     depth: [Gauge; 2],
     running: Gauge,
+    without_session: Gauge,
+    /// Of a version that runs on a device of its own; known by its first batch.
+    device: OnceLock<DeviceMetrics>,
+    labels: Vec<Label>,
 }
 
 impl VersionMetrics {
@@ -171,9 +184,13 @@ impl VersionMetrics {
             batches: Reason::ALL.map(|reason| counter(BATCHES, with("reason", reason.label()))),
             depth: [PENDING, QUEUE_DEPTH].map(|name| gauge!(name, labels.clone())),
             running: gauge!(RUNNING, labels.clone()),
+            without_session: gauge!(WITHOUT_SESSION, labels.clone()),
+            device: OnceLock::new(),
+            labels,
         };
         this.queue_depth(0);
         this.running(0);
+        this.without_session(0);
         this
     }
 
@@ -197,6 +214,9 @@ impl VersionMetrics {
         if let Some(counter) = self.batches.get(execution.reason as usize) {
             counter.increment(1);
         }
+        if let Some(run) = &execution.device {
+            self.device.get_or_init(|| DeviceMetrics::new(&self.labels)).run(run);
+        }
     }
 
     /// Counted only: how fast requests are refused would hide how long answers take.
@@ -213,6 +233,10 @@ impl VersionMetrics {
     pub(crate) fn running(&self, batches: usize) {
         self.running.set(batches as f64);
     }
+
+    pub(crate) fn without_session(&self, instances: usize) {
+        self.without_session.set(instances as f64);
+    }
 }
 
 /// A counter that exists from now on, also before it first counts.
@@ -228,6 +252,7 @@ fn micros(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use girandole_core::DeviceRun;
     use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 
     use super::*;
@@ -266,6 +291,7 @@ mod tests {
             COMPUTE_OUTPUT_US,
             QUEUE_DEPTH,
             RUNNING,
+            WITHOUT_SESSION,
         ] {
             assert_line(&text, &format!("{name}{{model=\"m\",version=\"3\"}} 0"));
         }
@@ -287,6 +313,7 @@ mod tests {
                 compute_input: MS,
                 compute_infer: 2 * MS,
                 compute_output: MS,
+                device: Some(DeviceRun { replayed: true, phases: None }),
                 requests: &[(MS, 5 * MS), (2 * MS, 6 * MS)],
             });
             metrics.failure(FailureReason::Rejected);
@@ -302,6 +329,9 @@ mod tests {
         ] {
             assert_line(&text, &format!("{name}{{{labels}}} {value}"));
         }
+        assert_line(&text, &format!("{}{{{labels},result=\"hit\"}} 1", device::GRAPHS));
+        assert_line(&text, &format!("{}{{{labels},result=\"miss\"}} 0", device::GRAPHS));
+        assert_line(&text, &format!("{}_count{{{labels},phase=\"compute\"}} 0", device::SECONDS));
         assert_line(&text, &format!("{BATCHES}{{{labels},reason=\"preferred\"}} 1"));
         assert_line(&text, &format!("{BATCHES}{{{labels},reason=\"full\"}} 0"));
         assert_line(&text, &format!("{REQUEST_FAILURE}{{{labels},reason=\"REJECTED\"}} 1"));

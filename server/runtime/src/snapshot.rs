@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use girandole_core::{Error, InferRequest, Result, Route, VersionSelector};
+use girandole_core::{Error, InferRequest, PrecisionReport, Result, Route, VersionSelector};
 use girandole_proto::config::ModelConfig;
 
 use crate::{
@@ -70,6 +70,8 @@ pub struct ServedVersion {
     pub config: Arc<ModelConfig>,
     /// SHA-256 of its files' `SHA256SUMS`, where it was worked out.
     pub digest: Option<Arc<str>>,
+    /// What its precision costs, where it computes with less than full precision.
+    pub precision: Option<PrecisionReport>,
     /// Its queue and sessions.
     pub serving: Serving,
 }

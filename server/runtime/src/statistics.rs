@@ -12,6 +12,8 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use girandole_core::DeviceRun;
+
 use self::recent::Durations;
 pub use self::recent::Recent;
 use crate::metrics::VersionMetrics;
@@ -98,6 +100,8 @@ pub(crate) struct Execution<'a> {
     pub(crate) compute_input: Duration,
     pub(crate) compute_infer: Duration,
     pub(crate) compute_output: Duration,
+    /// How a device of its own ran it.
+    pub(crate) device: Option<DeviceRun>,
     /// Of each request: how long it waited, and how long it took in all.
     pub(crate) requests: &'a [(Duration, Duration)],
 }
@@ -138,6 +142,11 @@ impl Recorder {
     /// So many batches run now.
     pub(crate) fn running(&self, batches: usize) {
         self.metrics.running(batches);
+    }
+
+    /// So many instances have no session now.
+    pub(crate) fn without_session(&self, instances: usize) {
+        self.metrics.without_session(instances);
     }
 
     /// Everything counted so far.
@@ -218,6 +227,7 @@ mod tests {
             compute_input: MS,
             compute_infer: 2 * MS,
             compute_output: 3 * MS,
+            device: None,
             requests: &[(4 * MS, 10 * MS), (6 * MS, 20 * MS)],
         });
         recorder.failure(FailureReason::Rejected, 7 * MS);

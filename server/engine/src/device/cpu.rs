@@ -15,6 +15,13 @@ pub(crate) fn pool(threads: usize) -> Result<Pool> {
         .map_err(|error| Error::new(ErrorCode::Unavailable, format!("no threads for a session: {error}")))
 }
 
+/// Starts the threads that candle's own operators share, so that they have the priority of the calling thread and not of
+/// whoever happens to need them first.
+pub fn start_shared_threads() {
+    // Somebody else may have been first: then they are there, which is all that is wanted.
+    let _ = rayon::ThreadPoolBuilder::new().thread_name(|index| format!("candle-{index}")).build_global();
+}
+
 /// The threads that this machine runs at once.
 pub fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)

@@ -2,8 +2,8 @@
 
 mod cpu;
 
-pub use cpu::default_threads;
 pub(crate) use cpu::pool;
+pub use cpu::{default_threads, start_shared_threads};
 
 use girandole_core::{DeviceKind, Error, ErrorCode, Placement, Result};
 use girandole_cuda::{Fault, device};

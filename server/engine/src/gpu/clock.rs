@@ -1,14 +1,12 @@
 //! The device's time of a run's parts. Each mark costs a small batch a microsecond or two, so only some runs are
 //! timed.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
+use girandole_core::Phases;
 use girandole_cuda::{Queue, Timer};
 
 use crate::error::Result;
-
-/// Time on the device: copying in, computing, copying out.
-pub(crate) type Times = [Duration; 3];
 
 /// The marks: before the copies in, before and after the computation, after the copies out.
 #[derive(Clone, Copy, Debug)]
@@ -48,8 +46,12 @@ impl Clock {
     }
 
     /// What the timed run that was waited for took.
-    pub(crate) fn times(&self) -> Result<Times> {
+    pub(crate) fn times(&self) -> Result<Phases> {
         let took = |from: Mark| self.queue.between(&self.timer, from as usize);
-        Ok([took(Mark::Begin)?, took(Mark::CopiedIn)?, took(Mark::Computed)?])
+        Ok(Phases {
+            copy_in: took(Mark::Begin)?,
+            compute: took(Mark::CopiedIn)?,
+            copy_out: took(Mark::Computed)?,
+        })
     }
 }

@@ -72,6 +72,7 @@ pub enum Precision {
 impl Precision {
     /// The key among the configuration's parameters.
     const PARAMETER: &str = "precision";
+    const ALL: [Self; 4] = [Self::Fp32, Self::Tf32, Self::Fp16, Self::Bf16];
 
     /// What the parameter `precision` asks for.
     ///
@@ -80,15 +81,23 @@ impl Precision {
     pub(crate) fn of(
         parameters: &std::collections::BTreeMap<String, String>,
     ) -> girandole_core::Result<Self> {
-        match parameters.get(Self::PARAMETER).map(String::as_str) {
-            None | Some("fp32") => Ok(Self::Fp32),
-            Some("tf32") => Ok(Self::Tf32),
-            Some("fp16") => Ok(Self::Fp16),
-            Some("bf16") => Ok(Self::Bf16),
-            Some(other) => Err(girandole_core::Error::invalid(format!(
-                "parameter '{}' must be fp32, tf32, fp16 or bf16, got '{other}'",
+        let Some(text) = parameters.get(Self::PARAMETER) else { return Ok(Self::default()) };
+        Self::ALL.into_iter().find(|precision| precision.name() == text).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            girandole_core::Error::invalid(format!(
+                "parameter '{}' must be one of {names}, got '{text}'",
                 Self::PARAMETER
-            ))),
+            ))
+        })
+    }
+
+    /// What the configuration calls it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Fp32 => "fp32",
+            Self::Tf32 => "tf32",
+            Self::Fp16 => "fp16",
+            Self::Bf16 => "bf16",
         }
     }
 

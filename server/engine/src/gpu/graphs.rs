@@ -5,14 +5,11 @@
 
 use std::collections::HashMap;
 
-use girandole_core::Shape;
+use girandole_core::{Phases, Shape};
 use girandole_cuda::{Buffer, Graph};
 use smallvec::SmallVec;
 
-use super::{
-    clock::Times,
-    tensor::{DeviceTensor, Held},
-};
+use super::tensor::{DeviceTensor, Held};
 
 /// The most graphs of a session.
 const MOST: usize = 64;
@@ -34,7 +31,7 @@ pub(crate) struct Captured {
     /// What was uploaded for it: held, not read.
     pub(crate) _kept: Vec<Buffer>,
     /// What a run took when one was last timed.
-    pub(crate) times: Option<Times>,
+    pub(crate) times: Option<Phases>,
     /// Runs since then.
     pub(crate) untimed: u32,
 }
@@ -67,14 +64,14 @@ impl Graphs {
     }
 
     /// What a run of these shapes takes, known from an earlier one; `None` where this one is to be timed.
-    pub(crate) fn known_times(&mut self, key: &Key) -> Option<Times> {
+    pub(crate) fn known_times(&mut self, key: &Key) -> Option<Phases> {
         let (_, Known::Captured(captured)) = self.known.get_mut(key)? else { return None };
         captured.untimed += 1;
         captured.times.filter(|_| captured.untimed < TIMED)
     }
 
     /// Takes note of what a run of these shapes took, and says it.
-    pub(crate) fn timed(&mut self, key: &Key, times: Times) -> Times {
+    pub(crate) fn timed(&mut self, key: &Key, times: Phases) -> Phases {
         if let Some((_, Known::Captured(captured))) = self.known.get_mut(key) {
             (captured.times, captured.untimed) = (Some(times), 0);
         }

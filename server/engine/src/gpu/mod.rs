@@ -9,6 +9,7 @@ mod context;
 mod dtype;
 mod function;
 mod graphs;
+mod guard;
 mod model;
 mod ops;
 mod program;
@@ -20,9 +21,11 @@ mod tensor;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod watchdog;
 mod weights;
 
 pub use dtype::Precision;
 pub use girandole_cuda::nvml::{Reading, Watch};
-pub(crate) use model::GpuModel;
+pub(crate) use guard::Guard;
+pub(crate) use model::{GpuModel, GpuOptions};
 pub use runner::Runner;

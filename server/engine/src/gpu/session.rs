@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use girandole_core::{Batch, BatchInput, BatchOutputs, Error, Reply, Result, Session, Shape};
+use girandole_core::{Batch, BatchInput, BatchOutputs, DeviceRun, Error, Reply, Result, Session, Shape};
 use girandole_cuda::Pinned;
 
 use super::{
@@ -19,6 +19,7 @@ use super::{
     staging::Staging,
     tensor::{DeviceTensor, Held, dense_strides},
     transfer,
+    watchdog::Watched,
 };
 use crate::{
     error::{OpError, Result as OpResult},
@@ -36,6 +37,7 @@ pub(crate) struct GpuSession {
     /// What inputs are gathered in; waited for before it is written to again.
     gathered: Option<Pinned>,
     clock: Clock,
+    watched: Arc<Watched>,
     /// Whether the model takes batches, so that rows may be added to one.
     batches: bool,
 }
@@ -44,10 +46,13 @@ impl GpuSession {
     pub(crate) fn new(context: Context, program: Arc<Program>, batches: bool) -> OpResult<Self> {
         let clock = Clock::new(context.queue.clone())?;
         let staging = Staging::new(context.queue.clone());
-        Ok(Self { graphs: Graphs::default(), context, program, staging, gathered: None, clock, batches })
+        let watched = Watched::new(context.queue.clone());
+        let graphs = Graphs::default();
+        Ok(Self { graphs, context, program, staging, gathered: None, clock, watched, batches })
     }
 
-    fn execute(&mut self, batch: &Batch) -> Result<BatchOutputs> {
+    /// Runs a batch and waits for it.
+    pub(crate) fn execute(&mut self, batch: &Batch) -> Result<BatchOutputs> {
         let outcome = self.attempt(batch);
         let Err(OpError::Placed(error)) = &outcome else { return outcome.map_err(|error| error.at("model")) };
         if error.code() != girandole_core::ErrorCode::OutOfMemory || self.graphs.len() == 0 {
@@ -73,17 +78,19 @@ impl GpuSession {
         self.clock.mark(Mark::Begin)?;
         let outputs = self.compute(&key, &inputs)?;
         let outputs = self.hand_out(batch, &outputs, rows)?;
-        let [copied_in, computed, copied_out] = match known {
+        let times = match known {
             Some(times) => times,
             // A run step by step, with what is made ready on the way, says nothing of the graph.
             None if !replays => self.clock.times()?,
             None => self.graphs.timed(&key, self.clock.times()?),
         };
+        let phases = known.is_none().then_some(times);
         Ok(BatchOutputs {
             tensors: outputs,
-            compute_input: (gathered - begin) + copied_in,
-            compute_infer: computed,
-            compute_output: copied_out,
+            compute_input: (gathered - begin) + times.copy_in,
+            compute_infer: times.compute,
+            compute_output: times.copy_out,
+            device: Some(DeviceRun { replayed: replays, phases }),
         })
     }
 
@@ -317,15 +324,25 @@ fn gather(
 
 impl Session for GpuSession {
     fn run(&mut self, batch: Batch, reply: Reply) {
+        self.watched.begin(reply);
         let outcome = catch_unwind(AssertUnwindSafe(|| self.execute(&batch)));
-        reply.send(outcome.unwrap_or_else(|_| Err(Error::internal("the engine failed on this batch"))));
+        self.watched.end(outcome.unwrap_or_else(|_| Err(Error::internal("the engine failed on this batch"))));
+    }
+
+    fn is_lost(&self) -> bool {
+        self.context.queue.is_lost()
+    }
+
+    fn memory(&self) -> u64 {
+        self.context.arena.held() as u64
     }
 }
 
 impl Drop for GpuSession {
     fn drop(&mut self) {
-        // Nothing may be given back while the device still works with it.
-        if self.context.queue.enter().is_ok() {
+        // Nothing may be given back while the device still works with it. A lost one may never end, and gets nothing
+        // back.
+        if !self.context.queue.is_lost() && self.context.queue.enter().is_ok() {
             let _ = self.context.queue.synchronize();
         }
     }

@@ -1,6 +1,6 @@
 //! What a request hears that is refused before it is run.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use girandole_core::{Error, ErrorCode};
 
@@ -8,7 +8,7 @@ use girandole_core::{Error, ErrorCode};
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Why a request leaves the queue without having been run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// The queue holds as many requests as it may.
     Full(usize),
@@ -20,6 +20,8 @@ pub(crate) enum Refusal {
     Cancelled,
     /// The version is being taken down.
     Closed,
+    /// No instance has a session, and why.
+    NoSession(Arc<str>),
 }
 
 impl From<Refusal> for Error {
@@ -41,6 +43,7 @@ impl From<Refusal> for Error {
             Refusal::Closed => {
                 Self::unavailable("the version is being unloaded, try again").retry_after(RETRY_AFTER)
             }
+            Refusal::NoSession(why) => Self::unavailable(&*why).retry_after(RETRY_AFTER),
         }
     }
 }

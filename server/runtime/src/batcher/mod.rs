@@ -3,7 +3,8 @@
 //!
 //! [`policy`] decides (pure), [`queue`] holds, [`service`] is the lock and the wake-ups around them;
 //! [`assemble`] and [`split`] turn requests into a batch and its outputs back into answers, [`recover`] says
-//! what happens to the requests of a batch that failed, [`order`] holds answers back where order matters.
+//! what happens to the requests of a batch that failed, [`order`] holds answers back where order matters,
+//! [`standing`] what happens while instances have no session.
 
 pub(crate) mod assemble;
 pub(crate) mod error;
@@ -15,6 +16,8 @@ pub(crate) mod queue;
 pub(crate) mod recover;
 pub(crate) mod service;
 pub(crate) mod split;
+pub(crate) mod standing;
+mod state;
 #[cfg(test)]
 pub(crate) mod testing;
 

@@ -15,12 +15,13 @@ use girandole_core::{Batch, ModelSpec, Result};
 
 use super::{
     error::Refusal,
-    estimate::Estimate,
     message::{Answer, Message},
     order::InOrder,
-    policy::{BatchPolicy, Decision, Reason, decide},
-    queue::{Place, Queue, Refused, is_late},
+    policy::{BatchPolicy, Decision, Reason},
+    queue::{Place, Refused, is_late},
     recover::Stage,
+    standing::Standing,
+    state::State,
 };
 use crate::{
     settings::ModelSettings,
@@ -54,6 +55,8 @@ pub(crate) enum Wake {
     Work,
     /// Something for this instance alone.
     Errand(Box<Errand>),
+    /// Nothing; it is time to look after the session.
+    Look,
     /// Everything is done and nothing more will come.
     Closed,
 }
@@ -65,45 +68,22 @@ pub(crate) struct Batcher {
     work: Condvar,
     /// Signalled when a session can take another batch.
     slot: Condvar,
+    /// Where instances wait that have no session: work is not for them.
+    without_session: Condvar,
     order: Option<Mutex<InOrder<Answered>>>,
     pub(crate) policy: BatchPolicy,
     pub(crate) spec: ModelSpec,
     pub(crate) recorder: Arc<Recorder>,
 }
 
-struct State {
-    queue: Queue,
-    /// Parts of failed batches, to be run before anything else.
-    parts: VecDeque<Dispatch>,
-    errands: Vec<VecDeque<Errand>>,
-    /// Batches that each session holds.
-    running: Vec<usize>,
-    /// Instances that wait for work.
-    idle: usize,
-    /// Instances that wait for their session to take another batch.
-    saturated: usize,
-    estimate: Estimate,
-    next_ticket: u64,
-    closed: bool,
-}
-
 impl Batcher {
     pub(crate) fn new(settings: &ModelSettings, instances: usize, recorder: Arc<Recorder>) -> Self {
         let policy = BatchPolicy::new(settings);
         Self {
-            state: Mutex::new(State {
-                queue: Queue::new(settings),
-                parts: VecDeque::new(),
-                errands: (0..instances).map(|_| VecDeque::new()).collect(),
-                running: vec![0; instances],
-                idle: 0,
-                saturated: 0,
-                estimate: Estimate::default(),
-                next_ticket: 0,
-                closed: false,
-            }),
+            state: Mutex::new(State::new(settings, instances)),
             work: Condvar::new(),
             slot: Condvar::new(),
+            without_session: Condvar::new(),
             order: policy.preserve_ordering.then(Mutex::default),
             policy,
             spec: settings.spec.clone(),
@@ -117,11 +97,11 @@ impl Batcher {
         let now = Instant::now();
         let mut state = self.lock();
         let (mut refused, mut place) = (Vec::new(), None);
-        if state.closed {
-            refused.push((message, Refusal::Closed));
+        if let Some(why) = state.refuses() {
+            refused.push((message, why));
         } else {
             if state.queue.is_full(message.priority) {
-                refused = sweep_if_wanted(&mut state, now);
+                refused = state.sweep_if_wanted(now);
             }
             let least = state.estimate.least();
             match state.queue.push(message, now, least) {
@@ -130,7 +110,7 @@ impl Batcher {
                     self.wake_one(&state);
                 }
                 Err(why) => {
-                    state.estimate_refused(why.1);
+                    state.estimate_refused(&why.1);
                     refused.push(*why);
                 }
             }
@@ -150,7 +130,7 @@ impl Batcher {
     pub(crate) fn expire(&self, at: Instant) {
         let mut state = self.lock();
         // The caller's timer knows best: a clock that is behind it must not keep the request waiting.
-        let refused = sweep(&mut state, Instant::now().max(at));
+        let refused = state.sweep(Instant::now().max(at));
         self.withdraw(state, refused);
     }
 
@@ -166,35 +146,43 @@ impl Batcher {
         self.wake_one(&self.lock());
     }
 
-    /// Blocks until there is something for this instance, whose session holds at most `depth` batches.
-    pub(crate) fn wait(&self, instance: usize, depth: usize) -> Wake {
-        let mut state = self.lock();
+    /// Blocks until there is something for this instance. One without a session gets errands alone.
+    pub(crate) fn wait(&self, instance: usize, standing: &Standing) -> Wake {
+        let mut state = self.stand(self.lock(), instance, standing.session.as_ref().err());
+        let depth = *standing.session.as_ref().unwrap_or(&1);
         while state.running.get(instance).is_some_and(|&running| running >= depth.max(1)) {
             state.saturated += 1;
             state = self.slot.wait(state).unwrap_or_else(PoisonError::into_inner);
             state.saturated -= 1;
         }
+        let look = standing.patience.map(|patience| Instant::now() + patience);
         loop {
             if let Some(errand) = state.errands.get_mut(instance).and_then(VecDeque::pop_front) {
                 return Wake::Errand(Box::new(errand));
             }
             let now = Instant::now();
-            let refused = sweep_if_wanted(&mut state, now);
+            let refused = state.sweep_if_wanted(now);
             if !refused.is_empty() {
                 self.settle(state, refused);
                 state = self.lock();
                 continue;
             }
             let until = match state.next(&self.policy, now) {
-                Decision::Run(..) => return Wake::Work,
-                Decision::Idle if state.is_done() => {
-                    self.work.notify_all();
+                _ if state.is_done() => {
+                    self.wake_all();
                     return Wake::Closed;
                 }
+                _ if look.is_some_and(|look| look <= now) => return Wake::Look,
+                _ if standing.session.is_err() => None,
+                Decision::Run(..) => return Wake::Work,
                 Decision::Idle => None,
-                Decision::WaitUntil(at) => Some(at.saturating_duration_since(now)),
+                Decision::WaitUntil(at) => Some(at),
             };
-            state = self.sleep(state, until);
+            let until = until.into_iter().chain(look).min().map(|at| at.saturating_duration_since(now));
+            state = match standing.session {
+                Ok(_) => self.sleep(state, until),
+                Err(_) => sleep_on(&self.without_session, state, until),
+            };
         }
     }
 
@@ -202,7 +190,7 @@ impl Batcher {
     pub(crate) fn take(&self, instance: usize) -> Option<Dispatch> {
         let now = Instant::now();
         let mut state = self.lock();
-        let mut refused = sweep_if_wanted(&mut state, now);
+        let mut refused = state.sweep_if_wanted(now);
         let dispatch = match state.parts.pop_front() {
             Some(part) => self.still_wanted(part, &state, now, &mut refused),
             None => self.next_batch(&mut state, now),
@@ -224,12 +212,16 @@ impl Batcher {
         &self,
         instance: usize,
         ticket: u64,
-        answers: Vec<Answered>,
-        parts: Vec<Dispatch>,
+        mut answers: Vec<Answered>,
+        mut parts: Vec<Dispatch>,
         took: Option<Duration>,
     ) {
-        let again = parts.len();
         let mut state = self.lock();
+        if let Some(why) = state.standings.reason() {
+            let left = parts.drain(..).flat_map(|part| part.messages);
+            answers.extend(left.map(|message| (message, Err(Refusal::NoSession(why.clone()).into()))));
+        }
+        let again = parts.len();
         if let Some(running) = state.running.get_mut(instance) {
             *running = running.saturating_sub(1);
             self.recorder.running(state.running.iter().sum());
@@ -239,7 +231,7 @@ impl Batcher {
         }
         state.parts.extend(parts);
         if again > 0 || state.is_done() {
-            self.work.notify_all();
+            self.wake_all();
         }
         if state.saturated > 0 {
             self.slot.notify_all();
@@ -251,14 +243,18 @@ impl Batcher {
     /// Gives every instance a batch of its own to run past the queue; each answers on `done`. A closed queue
     /// gives none.
     pub(crate) fn send_errands(&self, batch: &Batch, done: &mpsc::Sender<Result<()>>) {
-        let mut state = self.lock();
+        let mut guard = self.lock();
+        let state = &mut *guard;
         if state.closed {
             return;
         }
-        for errands in &mut state.errands {
-            errands.push_back(Errand { batch: batch.clone(), done: done.clone() });
+        for (instance, errands) in state.errands.iter_mut().enumerate() {
+            match state.standings.of(instance) {
+                None => errands.push_back(Errand { batch: batch.clone(), done: done.clone() }),
+                Some(why) => drop(done.send(Err(why.clone()))),
+            }
         }
-        self.work.notify_all();
+        self.wake_all();
     }
 
     /// Whether nothing waits and an instance does.
@@ -270,18 +266,23 @@ impl Batcher {
     /// Refuses new requests from now on; what waits is still run.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
-        self.work.notify_all();
+        self.wake_all();
     }
 
     /// Refuses new requests, and what waits too, be it to run again. What runs is finished.
     pub(crate) fn abort(&self) {
         let mut state = self.lock();
         state.closed = true;
+        self.wake_all();
+        self.refuse_all(state, &Refusal::Closed);
+    }
+
+    /// Refuses everything that waits, be it to run again.
+    pub(super) fn refuse_all(&self, mut state: MutexGuard<'_, State>, why: &Refusal) {
         let parts = std::mem::take(&mut state.parts);
         let tickets: Vec<_> = parts.iter().map(|part| part.ticket).collect();
         let waiting = parts.into_iter().flat_map(|part| part.messages).chain(state.queue.clear());
-        let refused = waiting.map(|message| (message, Refusal::Closed)).collect();
-        self.work.notify_all();
+        let refused = waiting.map(|message| (message, why.clone())).collect();
         self.settle(state, refused);
         tickets.into_iter().for_each(|ticket| self.deliver(ticket, Vec::new(), 0));
     }
@@ -333,7 +334,7 @@ impl Batcher {
         self.recorder.queue_depth(state.queue.len());
         drop(state);
         for (message, refusal) in refused {
-            self.recorder.failure(failure_reason(refusal), message.received.elapsed());
+            self.recorder.failure(failure_reason(&refusal), message.received.elapsed());
             message.answer(Err(refusal.into()));
         }
     }
@@ -355,52 +356,33 @@ impl Batcher {
         }
     }
 
+    /// Wakes every instance, with a session or without.
+    fn wake_all(&self) {
+        self.work.notify_all();
+        self.without_session.notify_all();
+    }
+
     fn sleep<'a>(&self, mut state: MutexGuard<'a, State>, until: Option<Duration>) -> MutexGuard<'a, State> {
         state.idle += 1;
-        let mut state = match until {
-            None => self.work.wait(state).unwrap_or_else(PoisonError::into_inner),
-            Some(after) => self.work.wait_timeout(state, after).unwrap_or_else(PoisonError::into_inner).0,
-        };
+        let mut state = sleep_on(&self.work, state, until);
         state.idle -= 1;
         state
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
 }
 
-impl State {
-    fn next(&self, policy: &BatchPolicy, now: Instant) -> Decision {
-        match self.parts.front() {
-            Some(part) => Decision::Run(part.messages.len(), part.reason),
-            None => decide(&self.queue.view(policy, self.closed), policy, now),
-        }
+fn sleep_on<'a>(
+    signal: &Condvar,
+    state: MutexGuard<'a, State>,
+    until: Option<Duration>,
+) -> MutexGuard<'a, State> {
+    match until {
+        None => signal.wait(state).unwrap_or_else(PoisonError::into_inner),
+        Some(after) => signal.wait_timeout(state, after).unwrap_or_else(PoisonError::into_inner).0,
     }
-
-    fn estimate_refused(&mut self, why: Refusal) {
-        if why == Refusal::TooLate {
-            self.estimate.doubt();
-        }
-    }
-
-    fn is_done(&self) -> bool {
-        self.closed
-            && self.queue.len() == 0
-            && self.parts.is_empty()
-            && self.running.iter().all(|&running| running == 0)
-    }
-}
-
-fn sweep_if_wanted(state: &mut State, now: Instant) -> Vec<Refused> {
-    let wanted = state.queue.wants_sweep(now, state.estimate.least());
-    if wanted { sweep(state, now) } else { Vec::new() }
-}
-
-fn sweep(state: &mut State, now: Instant) -> Vec<Refused> {
-    let refused = state.queue.sweep(now, state.estimate.least());
-    refused.iter().for_each(|(_, why)| state.estimate_refused(*why));
-    refused
 }
 
 /// A poisoned lock means that a thread panicked between two consistent states; the state is still good.
@@ -408,10 +390,11 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn failure_reason(refusal: Refusal) -> FailureReason {
+fn failure_reason(refusal: &Refusal) -> FailureReason {
     match refusal {
         Refusal::Full(_) | Refusal::Expired | Refusal::TooLate => FailureReason::Rejected,
         Refusal::Cancelled => FailureReason::Canceled,
+        Refusal::NoSession(_) => FailureReason::Backend,
         Refusal::Closed => FailureReason::Other,
     }
 }

@@ -24,7 +24,7 @@ pub use instances::Devices;
 pub(crate) use resolve::parameters;
 pub use resolve::{Completion, Context, Resolved, placements, resolve};
 pub use versions::VersionPolicy;
-pub(crate) use warmup::zeros;
+pub(crate) use warmup::{random, zeros};
 
 /// The name of the file, within a model's directory, that holds its configuration.
 pub const CONFIG_FILE: &str = "config.pbtxt";

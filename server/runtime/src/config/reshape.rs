@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use girandole_core::{
-    Batch, BatchOutputs, Error, MemoryUse, Model, ModelSpec, Reply, Result, Session, SessionOptions, Shape,
-    Tensor,
+    Batch, BatchOutputs, Error, MemoryUse, Model, ModelSpec, PrecisionReport, Reply, Result, Session,
+    SessionOptions, Shape, Tensor,
 };
 
 /// The two forms of one tensor, both without the batch dimension; -1 matches -1 in order.
@@ -104,6 +104,15 @@ impl Model for ReshapedModel {
     fn memory(&self) -> Vec<MemoryUse> {
         self.model.memory()
     }
+
+    fn check_precision(&self, sample: Result<&Batch>) -> Result<Option<PrecisionReport>> {
+        let sample = sample.and_then(|sample| {
+            let mut sample = sample.clone();
+            self.reshapes.apply_inputs(&mut sample)?;
+            Ok(sample)
+        });
+        self.model.check_precision(sample.as_ref().map_err(Error::clone))
+    }
 }
 
 struct ReshapedSession {
@@ -128,6 +137,14 @@ impl Session for ReshapedSession {
 
     fn depth(&self) -> usize {
         self.session.depth()
+    }
+
+    fn is_lost(&self) -> bool {
+        self.session.is_lost()
+    }
+
+    fn memory(&self) -> u64 {
+        self.session.memory()
     }
 }
 

@@ -99,7 +99,7 @@ pub(crate) fn zeros(dtype: DType, elements: usize) -> Bytes {
 }
 
 /// Values that any model can take: floats from 0 to 1, integers 0 and 1 (they may be indices), short words.
-fn random(dtype: DType, elements: usize) -> Bytes {
+pub(crate) fn random(dtype: DType, elements: usize) -> Bytes {
     let mut state = 0x9E37_79B9_7F4A_7C15u64;
     let mut next = move || {
         state ^= state << 13;

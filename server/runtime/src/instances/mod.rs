@@ -5,6 +5,7 @@
 
 mod completion;
 mod cores;
+mod memory;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -15,10 +16,11 @@ use std::{
     time::Instant,
 };
 
-use girandole_core::{Batch, Error, InferRequest, MemoryUse, Model, Result, RowCount};
+use girandole_core::{Batch, Error, InferRequest, Model, Result, RowCount};
 use tokio::{sync::oneshot, time::timeout_at};
 
 pub use self::cores::CoreBudget;
+use self::memory::DeviceMemory;
 use crate::{
     batcher::{
         error::Refusal,
@@ -55,7 +57,7 @@ pub struct Serving {
     name: Arc<str>,
     version: u64,
     batcher: Arc<Batcher>,
-    memory: Vec<MemoryUse>,
+    memory: Arc<DeviceMemory>,
     instances: usize,
 }
 
@@ -116,9 +118,17 @@ impl Serving {
         self.batcher.recorder.failure(reason, received.elapsed());
     }
 
+    /// Whether a session can run anything.
+    ///
+    /// # Errors
+    /// `Unavailable` with the reason why none can.
+    pub fn health(&self) -> Result<()> {
+        self.batcher.health()
+    }
+
     /// What was counted since the start.
     pub fn statistics(&self) -> ModelStatistics {
-        self.batcher.recorder.snapshot(&self.name, self.version, self.memory.clone())
+        self.batcher.recorder.snapshot(&self.name, self.version, self.memory.by_device())
     }
 
     /// Refuses what waits with `Unavailable`; what runs is finished. For a shutdown whose time is up.

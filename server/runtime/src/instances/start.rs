@@ -7,7 +7,7 @@ use std::{
 
 use girandole_core::{DeviceKind, Error, Placement, Result, SessionOptions};
 
-use super::{OnClosed, Serving, ServingOptions, worker::Instance};
+use super::{OnClosed, Serving, ServingOptions, memory::DeviceMemory, worker::Instance};
 use crate::{
     batcher::service::{Batcher, lock},
     statistics::Recorder,
@@ -21,12 +21,14 @@ pub(super) fn start(options: ServingOptions) -> Result<Serving> {
     };
     let recorder = Arc::new(Recorder::new(&options.name, options.version));
     let batcher = Arc::new(Batcher::new(&options.settings, placements.len(), recorder));
+    let memory = DeviceMemory::new(&options.model, (&options.name, options.version), &placements);
+    let memory = Arc::new(memory);
     // Made before the first thread: dropping it on an error is what closes the others.
     let serving = Serving {
         name: options.name.clone(),
         version: options.version,
         batcher: batcher.clone(),
-        memory: options.model.memory(),
+        memory: memory.clone(),
         instances: placements.len(),
     };
     let closing = Arc::new(Closing(Mutex::new(options.on_closed)));
@@ -39,6 +41,7 @@ pub(super) fn start(options: ServingOptions) -> Result<Serving> {
             model: options.model.clone(),
             options: SessionOptions { placement, threads },
             batcher: batcher.clone(),
+            memory: memory.clone(),
             budget: on_cpu.then(|| options.cores.clone()),
         };
         spawn(instance, &format!("{}:{index}", options.name), opened.clone(), closing.clone())?;

@@ -1,24 +1,33 @@
 //! One instance: an OS thread that owns a session, and the loop that feeds it.
 //!
-//! Invariant: a panic of the session costs the batch that it ran and nothing else. The session is dropped
-//! and opened anew before the next batch; while that fails, batches are answered with the reason.
+//! Invariant: a panic of the session costs the batch that it ran and nothing else. A session that panicked, or whose
+//! device was lost, is dropped and opened anew before the next batch; while that fails, it is tried again, and
+//! requests are refused with the reason unless another instance takes them.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, mpsc},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use girandole_core::{Batch, Error, Model, Reply, Result, Session, SessionOptions};
+use girandole_core::{
+    Batch, BatchOutputs, DeviceKind, Error, ErrorCode, Model, Reply, Result, Session, SessionOptions,
+};
 
 use super::{
     completion::Completion,
     cores::{CoreBudget, Cores},
+    memory::DeviceMemory,
 };
 use crate::batcher::{
     assemble::assemble,
     service::{Batcher, Dispatch, Errand, Wake},
+    standing::Standing,
 };
+
+/// How often an instance without work looks after a session that can be lost, or that it could not open. A lost
+/// device can only be opened again once nobody holds anything of it, so all have to look.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
 
 /// What an instance's thread needs.
 pub(crate) struct Instance {
@@ -26,6 +35,7 @@ pub(crate) struct Instance {
     pub(crate) model: Arc<dyn Model>,
     pub(crate) options: SessionOptions,
     pub(crate) batcher: Arc<Batcher>,
+    pub(crate) memory: Arc<DeviceMemory>,
     /// Where the session's threads come from; `None` on a device of its own.
     pub(crate) budget: Option<Arc<CoreBudget>>,
 }
@@ -44,20 +54,21 @@ impl Instance {
             return;
         }
         loop {
-            let depth = session.as_ref().map_or(1, |session| session.depth());
-            match self.batcher.wait(self.index, depth) {
+            self.renew(&mut session);
+            match self.batcher.wait(self.index, &self.standing(&session)) {
                 Wake::Closed => return,
+                Wake::Look => {}
                 Wake::Errand(errand) => self.run_errand(&mut session, *errand),
                 Wake::Work => {
-                    // A session and threads first, requests second: until both are there, what waits can
-                    // grow, leave, time out, or run elsewhere.
-                    self.reopen(&mut session);
+                    // Threads first, requests second: until they are there, what waits can grow, leave, time
+                    // out, or run elsewhere.
                     let cores = self.acquire();
                     if let Some(dispatch) = self.batcher.take(self.index) {
                         self.run_batch(&mut session, dispatch, cores);
                     }
                 }
             }
+            self.note_memory(&session);
         }
     }
 
@@ -66,12 +77,31 @@ impl Instance {
             .unwrap_or_else(|_| Err(Error::internal("opening a session failed unexpectedly")))
     }
 
-    /// Opens a session that was lost, where that is possible by now.
-    fn reopen(&self, session: &mut Open) {
-        if session.is_err() {
-            self.batcher.pass_on();
-            *session = self.open().map_err(|error| error.context("the session could not be reopened"));
+    /// Closes a session that is lost, and opens one where there is none.
+    fn renew(&self, session: &mut Open) {
+        if session.as_ref().is_ok_and(|open| open.is_lost()) {
+            tracing::error!(instance = self.index, "a session's device was lost; a new one is opened");
+            self.discard(session);
         }
+        if session.is_err() {
+            *session = self.open().map_err(|error| error.context("the session could not be reopened"));
+            if session.is_ok() {
+                tracing::info!(instance = self.index, "a session was opened anew");
+            }
+        }
+    }
+
+    fn standing(&self, session: &Open) -> Standing {
+        let elsewhere = self.options.placement.kind != DeviceKind::Cpu;
+        Standing {
+            session: session.as_ref().map(|open| open.depth()).map_err(Error::clone),
+            patience: (elsewhere || session.is_err()).then_some(LOOK_AFTER),
+        }
+    }
+
+    fn note_memory(&self, session: &Open) {
+        let bytes = session.as_ref().map_or(0, |open| open.memory());
+        self.memory.session_holds(self.index, bytes);
     }
 
     fn acquire(&self) -> Option<Cores> {
@@ -97,11 +127,15 @@ impl Instance {
     }
 
     fn run_errand(&self, session: &mut Open, errand: Errand) {
-        self.reopen(session);
         let cores = self.acquire();
-        let done = errand.done;
-        let reply = Reply::new(move |outcome| {
+        let (done, batcher, instance) = (errand.done, self.batcher.clone(), self.index);
+        let reply = Reply::new(move |outcome: Result<BatchOutputs>| {
             drop(cores);
+            if let Err(error) = &outcome
+                && error.code() == ErrorCode::Unavailable
+            {
+                batcher.lost(instance, error);
+            }
             let _ = done.send(outcome.map(|_| ()));
         });
         self.execute(session, errand.batch, reply);
@@ -119,7 +153,7 @@ impl Instance {
         }
     }
 
-    /// Drops a session that panicked; what its own destructor does to it is nobody's concern any more.
+    /// Drops a session that is broken; what its own destructor does to it is nobody's concern any more.
     fn discard(&self, session: &mut Open) {
         let broken = std::mem::replace(session, Err(Error::internal("the session was lost")));
         if catch_unwind(AssertUnwindSafe(|| drop(broken))).is_err() {

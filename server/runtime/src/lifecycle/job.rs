@@ -7,18 +7,21 @@ use std::{
     time::Instant,
 };
 
-use girandole_core::{Error, Result};
+use girandole_core::{DeviceKind, Error, Model, PrecisionReport, Result};
 use girandole_proto::config::ModelConfig;
 
 use super::{
     plan::{self, Attempt},
-    prepare::{Preparation, read_config},
+    polite, precision,
+    prepare::{Preparation, Prepared, read_config},
+    rehearsal::Rehearsal,
     warmup,
 };
 use crate::{
-    config::VersionPolicy,
+    config::{Resolved, VersionPolicy},
     instances::{CoreBudget, OnClosed, Serving, ServingOptions},
     repository::{FoundModel, Roots, scan_model, version_digest},
+    settings::ModelSettings,
     snapshot::ServedVersion,
 };
 
@@ -119,27 +122,42 @@ impl Workshop {
         number: u64,
         written: &ModelConfig,
     ) -> Result<Arc<ServedVersion>> {
-        let prepared = self.preparation.version(name, found, number, written)?;
-        let settings = Arc::new(prepared.resolved.settings);
+        let prepared = || self.prepare((name, number), found, written);
+        let Rehearsed { model, settings, config, precision, digest, warm } = polite::run(prepared)?;
         let serving = Serving::start(ServingOptions {
-            model: prepared.model,
+            model,
             settings: settings.clone(),
             name: name.clone(),
             version: number,
             cores: self.cores.clone(),
             on_closed: Some((self.on_closed)(name, number)),
         })?;
-        warmup::run(&serving, &settings, self.default_warmup)?;
-        let config = Arc::new(prepared.resolved.config);
+        if !warm {
+            warmup::run(&settings, self.default_warmup, |batch| serving.warm_up(batch))?;
+        }
+        let model = name.clone();
+        Ok(Arc::new(ServedVersion { model, version: number, settings, config, digest, precision, serving }))
+    }
+
+    /// Everything that can be done before sessions are opened.
+    fn prepare(
+        &self,
+        (name, number): (&str, u64),
+        found: &FoundModel,
+        written: &ModelConfig,
+    ) -> Result<Rehearsed> {
+        let Prepared { model, resolved } = self.preparation.version(name, found, number, written)?;
+        let Resolved { settings, config, .. } = resolved;
+        let precision = precision::check(&*model, &settings, (name, number))?;
+        // What devices keep is each session's own, so they are warmed up when they are open.
+        let warm = settings.instances.iter().all(|placement| placement.kind == DeviceKind::Cpu);
+        if warm {
+            let mut rehearsal = Rehearsal::new(&*model);
+            warmup::run(&settings, self.default_warmup, |batch| rehearsal.run(batch))?;
+        }
+        let (settings, config) = (Arc::new(settings), Arc::new(config));
         let digest = self.digest(found, number);
-        Ok(Arc::new(ServedVersion {
-            model: name.clone(),
-            version: number,
-            settings,
-            config,
-            digest,
-            serving,
-        }))
+        Ok(Rehearsed { model, settings, config, precision, digest, warm })
     }
 
     /// The digest of a version's files; `None` where nobody wants it, or they cannot have one.
@@ -147,4 +165,14 @@ impl Workshop {
         let dir = || found.dir.join(number.to_string());
         self.work_out_digests.then(|| version_digest(&dir()).ok()).flatten().map(Arc::from)
     }
+}
+
+/// A version whose sessions can be opened.
+struct Rehearsed {
+    model: Arc<dyn Model>,
+    settings: Arc<ModelSettings>,
+    config: Arc<ModelConfig>,
+    precision: Option<PrecisionReport>,
+    digest: Option<Arc<str>>,
+    warm: bool,
 }

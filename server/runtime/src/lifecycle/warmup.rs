@@ -1,40 +1,65 @@
-//! Runs batches through a version's sessions before it serves: those that its configuration names, which must
-//! succeed, and one of every size that will be used, on made-up shapes, which need not.
+//! The batches that a version runs before it serves: those that its configuration names, which must succeed, and one
+//! of every size that will be used, on made-up shapes, which need not.
 
 use std::collections::BTreeSet;
 
-use girandole_core::{Batch, BatchInput, Dim, Error, InferRequest, ModelSpec, Result, Shape};
+use bytes::Bytes;
+use girandole_core::{
+    Batch, BatchInput, DType, Dim, Error, ErrorCode, InferRequest, ModelSpec, Result, Shape,
+};
 use tracing::debug;
 
 use crate::{
-    config::zeros,
-    instances::Serving,
+    config::{random, zeros},
     settings::{ModelSettings, WarmupRequest},
 };
 
 /// What a free dimension is taken to be: long enough for the strides of image networks.
 const FREE_DIM: usize = 32;
+/// Rows of a batch to measure errors on: enough for some to be large.
+const SAMPLE_ROWS: usize = 4;
 /// Larger made-up batches are not worth their time.
 const MAX_BATCH_BYTES: usize = 256 << 20;
 
-/// Warms up every session.
+/// Has every batch run.
 ///
 /// # Errors
-/// The reason why a configured request failed, with its name.
-pub(super) fn run(serving: &Serving, settings: &ModelSettings, by_default: bool) -> Result<()> {
+/// The reason why a configured request failed, with its name, or why none can be run at all.
+pub(super) fn run(
+    settings: &ModelSettings,
+    by_default: bool,
+    mut warm_up: impl FnMut(&Batch) -> Result<()>,
+) -> Result<()> {
     for request in &settings.warmup {
         let batch = configured(request, &settings.spec)?;
         for _ in 0..request.count {
-            serving.warm_up(&batch).map_err(|e| e.context(format!("warm-up '{}'", request.name)))?;
+            warm_up(&batch).map_err(|e| e.context(format!("warm-up '{}'", request.name)))?;
         }
     }
     for rows in default_sizes(settings).into_iter().filter(|_| by_default) {
-        let Some(batch) = made_up(&settings.spec, rows) else { continue };
-        if let Err(error) = serving.warm_up(&batch) {
-            debug!(rows, %error, "default warm-up does not fit the model");
+        let Some(batch) = made_up(&settings.spec, rows, zeros) else { continue };
+        match warm_up(&batch) {
+            // Made-up shapes are not to blame for a device that fails.
+            Err(error) if error.code() == ErrorCode::Unavailable => return Err(error.context("warm-up")),
+            Err(error) => debug!(rows, %error, "default warm-up does not fit the model"),
+            Ok(()) => {}
         }
     }
     Ok(())
+}
+
+/// A batch to measure a precision's error on: the first that is configured, or made-up numbers.
+///
+/// # Errors
+/// What is wrong with the configured one, or that the model's shapes do not say what it could be.
+pub(super) fn sample(settings: &ModelSettings) -> Result<Batch> {
+    let rows = SAMPLE_ROWS.min(settings.spec.max_batch_size.max(1));
+    match settings.warmup.first() {
+        Some(request) => configured(request, &settings.spec),
+        None => made_up(&settings.spec, rows, random).ok_or_else(|| {
+            Error::invalid("its inputs have no shapes to make up numbers for; configure a model_warmup")
+        }),
+    }
 }
 
 /// Every batch size that will be used: 1, powers of two, the preferred ones and the largest.
@@ -51,8 +76,8 @@ fn default_sizes(settings: &ModelSettings) -> BTreeSet<usize> {
     }
 }
 
-/// A batch of zeros, or `None` where the model's shapes do not say what it could be.
-fn made_up(spec: &ModelSpec, rows: usize) -> Option<Batch> {
+/// A batch of what `fill` makes, or `None` where the model's shapes do not say what it could be.
+fn made_up(spec: &ModelSpec, rows: usize, fill: fn(DType, usize) -> Bytes) -> Option<Batch> {
     let mut inputs = Vec::with_capacity(spec.inputs.len());
     let mut left = MAX_BATCH_BYTES;
     for (index, input) in spec.inputs.iter().enumerate().filter(|(_, input)| !input.optional) {
@@ -67,7 +92,7 @@ fn made_up(spec: &ModelSpec, rows: usize) -> Option<Batch> {
         inputs.push(BatchInput {
             index,
             dtype: input.dtype,
-            parts: vec![zeros(input.dtype, elements)],
+            parts: vec![fill(input.dtype, elements)],
             shape,
         });
     }
@@ -91,7 +116,7 @@ fn configured(request: &WarmupRequest, spec: &ModelSpec) -> Result<Batch> {
 
 #[cfg(test)]
 mod tests {
-    use girandole_core::{DType, TensorSpec};
+    use girandole_core::TensorSpec;
 
     use super::*;
 
@@ -102,12 +127,12 @@ mod tests {
             outputs: vec![TensorSpec::new("y", DType::F32, &[-1])],
             max_batch_size: 8,
         };
-        let batch = made_up(&spec, 4).unwrap();
+        let batch = made_up(&spec, 4, zeros).unwrap();
         assert_eq!(batch.inputs[0].shape, Shape::new(&[4, 3, 32]));
         assert_eq!(batch.inputs[0].parts[0].len(), 4 * 3 * 32 * 4);
         spec.max_batch_size = 0;
-        assert_eq!(made_up(&spec, 1).unwrap().inputs[0].shape, Shape::new(&[32, 3, 32]));
+        assert_eq!(made_up(&spec, 1, zeros).unwrap().inputs[0].shape, Shape::new(&[32, 3, 32]));
         spec.inputs[0].dims = None;
-        assert!(made_up(&spec, 1).is_none());
+        assert!(made_up(&spec, 1, zeros).is_none());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use girandole_core::{Error, ErrorCode, Result, VersionSelector};
+use girandole_core::{Error, ErrorCode, PrecisionReport, Result, VersionSelector};
 use girandole_proto::config::ModelConfig;
 use tokio::sync::oneshot;
 
@@ -20,10 +20,14 @@ impl Service {
         true
     }
 
-    /// Every model that should serve does, and the server is not shutting down.
+    /// Every model that should serve does and can, and the server is not shutting down.
     pub fn is_ready(&self) -> bool {
         let ending = [&self.0.ready_withdrawn, &self.0.shutting_down];
-        !ending.iter().any(|flag| flag.load(Ordering::Acquire)) && self.0.snapshot.load().ready
+        let snapshot = self.0.snapshot.load();
+        let mut versions = snapshot.models.values().flat_map(|model| model.versions.values());
+        !ending.iter().any(|flag| flag.load(Ordering::Acquire))
+            && snapshot.ready
+            && versions.all(|version| version.serving.health().is_ok())
     }
 
     /// Whether a version of a model serves now.
@@ -31,8 +35,8 @@ impl Service {
     /// # Errors
     /// `NotFound` where there is no such model or version.
     pub fn model_ready(&self, model: &str, version: &VersionSelector) -> Result<bool> {
-        match self.find(model, version) {
-            Ok(_) => Ok(true),
+        match self.find(model, version).and_then(|found| found.serving.health()) {
+            Ok(()) => Ok(true),
             Err(error) if error.code() == ErrorCode::Unavailable => Ok(false),
             Err(error) => Err(error),
         }
@@ -51,6 +55,7 @@ impl Service {
             versions: versions.unwrap_or_default(),
             platform: found.config.platform.clone(),
             spec: found.settings.spec.clone(),
+            properties: found.precision.as_ref().map(PrecisionReport::properties).unwrap_or_default(),
         })
     }
 
@@ -142,11 +147,14 @@ fn index_of(model: &ServedModel) -> Vec<IndexEntry> {
         let state = model.problem.as_ref().map(|_| VersionState::Unavailable);
         return vec![IndexEntry { name: model.name.to_string(), version: None, state, reason: problem }];
     }
-    let entries = model.states.iter().map(|(&version, status)| IndexEntry {
-        name: model.name.to_string(),
-        version: Some(version),
-        state: Some(status.state),
-        reason: if status.reason.is_empty() { problem.clone() } else { status.reason.clone() },
+    let entries = model.states.iter().map(|(&version, status)| {
+        let serving = model.versions.get(&version).map(|version| version.serving.health());
+        let (state, reason) = match serving {
+            Some(Err(error)) => (VersionState::Unavailable, error.message().to_owned()),
+            _ if status.reason.is_empty() => (status.state, problem.clone()),
+            _ => (status.state, status.reason.clone()),
+        };
+        IndexEntry { name: model.name.to_string(), version: Some(version), state: Some(state), reason }
     });
     entries.collect()
 }

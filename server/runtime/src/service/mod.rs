@@ -13,7 +13,10 @@ mod tests;
 mod trace;
 mod traffic;
 
-use std::sync::{Arc, atomic::AtomicBool, mpsc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicBool, mpsc},
+};
 
 use arc_swap::ArcSwap;
 use girandole_core::{
@@ -100,6 +103,8 @@ pub struct ModelMetadata {
     pub platform: String,
     /// Its inputs and outputs, the batch dimension included.
     pub spec: ModelSpec,
+    /// What else there is to say, such as the precision that was measured.
+    pub properties: BTreeMap<String, String>,
 }
 
 /// Where a version stands.

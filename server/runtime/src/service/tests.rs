@@ -46,6 +46,7 @@ fn version(number: u64) -> Arc<ServedVersion> {
         settings,
         config,
         digest: None,
+        precision: None,
         serving: serving.unwrap(),
     })
 }

@@ -27,7 +27,7 @@ pub(super) fn model(oip: &Oip, message: &ModelMetadataRequest) -> Result<ModelMe
         outputs: metadata.spec.outputs.iter().map(tensor).collect(),
         name: metadata.name,
         platform: metadata.platform,
-        ..ModelMetadataResponse::default()
+        properties: metadata.properties.into_iter().collect(),
     })
 }
 

@@ -1,5 +1,7 @@
 //! What the server is, and what a model takes and gives.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use girandole_core::TensorSpec;
 use serde::Serialize;
@@ -21,6 +23,8 @@ struct Model<'a> {
     platform: &'a str,
     inputs: Vec<Tensor<'a>>,
     outputs: Vec<Tensor<'a>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    properties: &'a BTreeMap<String, String>,
 }
 
 #[derive(Serialize)]
@@ -44,6 +48,7 @@ pub(super) async fn model(State(oip): State<Oip>, path: ModelPath) -> Answer {
         platform: &metadata.platform,
         inputs: metadata.spec.inputs.iter().map(tensor).collect(),
         outputs: metadata.spec.outputs.iter().map(tensor).collect(),
+        properties: &metadata.properties,
     })
 }
 

@@ -62,6 +62,12 @@ impl Linear {
         Ok(Self { weights, bias: None, has_residual: false, activation: None })
     }
 
+    /// Whether both have the same packed weights, not only equal ones.
+    #[cfg(test)]
+    pub(crate) fn shares_weights(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.weights, &other.weights)
+    }
+
     /// Columns of the weights, and the last dimension of the result.
     pub(crate) fn n(&self) -> usize {
         self.weights.n()

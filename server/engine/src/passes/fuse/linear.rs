@@ -20,7 +20,7 @@ const NAME: &str = "Linear";
 pub(super) fn matmul(view: &View<'_>, root: &Node, edit: &mut Edit) -> Option<()> {
     operator::<MatMul>(root)?;
     let x = root.input(0)?;
-    let linear = Linear::new(weights(view, x, root.input(1)?)?, false, 1.0).ok()?;
+    let linear = product(view, x, root.input(1)?, false, 1.0)?;
     edit.node_into(NAME, linear, [Some(x)], root.outputs.clone());
     Some(())
 }
@@ -32,7 +32,7 @@ pub(super) fn gemm(view: &View<'_>, root: &Node, edit: &mut Edit) -> Option<()> 
     if gemm.turn_a {
         return None;
     }
-    let mut linear = Linear::new(weights(view, x, root.input(1)?)?, gemm.turn_b, gemm.alpha).ok()?;
+    let mut linear = product(view, x, root.input(1)?, gemm.turn_b, gemm.alpha)?;
     let mut inputs = vec![Some(x)];
     if let Some(c) = root.input(2).filter(|_| gemm.beta != 0.0) {
         if let Some(bias) = row(view, c, linear.n(), gemm.beta) {
@@ -81,6 +81,12 @@ pub(super) fn activation(view: &View<'_>, root: &Node, edit: &mut Edit) -> Optio
     }
     edit.node_into(NAME, linear.with_activation(function), node.inputs.clone(), root.outputs.clone());
     Some(())
+}
+
+/// The product of `x` with a fixed matrix, whose packed weights all products with it share.
+fn product(view: &View<'_>, x: ValueId, id: ValueId, turned: bool, scale: f32) -> Option<Linear> {
+    let weights = weights(view, x, id)?;
+    view.packs().product(id, turned, scale, || Linear::new(weights, turned, scale).ok())
 }
 
 /// The fixed matrix of f32 that `x`, of f32 and at least a vector, is multiplied by.

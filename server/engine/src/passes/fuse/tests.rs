@@ -7,7 +7,7 @@ use crate::{
     graph::{Fact, Graph, Node, SymDim, ValueId, ValueInfo},
     ops::{
         Op, RunContext,
-        fused::activation::Activation,
+        fused::{activation::Activation, linear::Linear},
         math::{
             binary::{
                 arithmetic::Arithmetic::{self, Add, Div, Mul},
@@ -17,6 +17,7 @@ use crate::{
         },
         nn::{gemm::Gemm, matmul::MatMul},
     },
+    passes::{self, Folding, Place, rewrite::operator},
     plan::Plan,
     value::{ElemType, Tensor, Value},
 };
@@ -78,6 +79,11 @@ impl Net {
         self.node(op, &[x, number])
     }
 
+    /// Runs every pass.
+    fn pass(&mut self) {
+        passes::run(&mut self.graph, Place::Model, &Folding::default(), Tuning::default()).unwrap();
+    }
+
     fn answer(self) -> Vec<Vec<f32>> {
         let x = Tensor::from_vec(&[3, SIDE][..], (0..3 * SIDE).map(|i| i as f32 / 3.0 - 4.0).collect());
         let made = Plan::new(self.graph).unwrap().run(vec![x.unwrap().into()], &RunContext::default());
@@ -93,9 +99,7 @@ fn fused(build: impl Fn(&mut Net) -> Vec<ValueId>) -> Vec<String> {
         net
     };
     let (plain, mut changed) = (make().answer(), make());
-    let folding = crate::passes::Folding::default();
-    let place = crate::passes::Place::Model;
-    crate::passes::run(&mut changed.graph, place, &folding, Tuning::default()).unwrap();
+    changed.pass();
     let left = changed.graph.nodes.iter().map(|node| format!("{:?}", node.op)).collect();
     for (plain, changed) in plain.iter().zip(changed.answer()) {
         assert_eq!(plain.len(), changed.len());
@@ -326,4 +330,20 @@ fn what_somebody_else_reads_is_not_swallowed() {
         vec![made, net.f(Function::RELU, made)]
     };
     assert_eq!(fused(output).len(), 2);
+}
+
+/// Layers that share a weight in the file share what is packed of it, however many they are.
+#[test]
+fn products_with_one_weight_share_what_is_packed() {
+    let mut net = Net::new();
+    let weights = net.weights(&[SIDE, SIDE]);
+    let mut last = net.x;
+    for _ in 0..300 {
+        last = net.node(MatMul, &[last, weights]);
+    }
+    net.graph.outputs.push(last);
+    net.pass();
+    let products: Vec<_> = net.graph.nodes.iter().filter_map(operator::<Linear>).collect();
+    assert_eq!(products.len(), 300);
+    assert!(products.iter().all(|product| product.shares_weights(products[0])));
 }

@@ -5,9 +5,15 @@
 //! that a value that somebody else reads, or that is an output of the graph, stays by itself. Invariants: the
 //! new nodes make every output of the root that is read; they take only values made before the root.
 
+mod packs;
 mod view;
 
-pub(crate) use view::{View, operator};
+pub(crate) use self::{
+    packs::Packs,
+    view::{View, operator},
+};
+
+use std::collections::HashSet;
 
 use super::dead;
 use crate::{
@@ -117,8 +123,9 @@ impl Edit {
 /// Where a new node can never run on its inputs.
 pub(crate) fn run(graph: &mut Graph, rules: &[Rule]) -> Result<()> {
     let most = LEAST_ROUND.max(graph.constant_bytes() / ROUND_PART);
+    let packs = Packs::default();
     for _ in 0..MAX_ROUNDS {
-        let edits = round(graph, rules, most);
+        let edits = round(graph, &packs, rules, most);
         if edits.is_empty() {
             break;
         }
@@ -129,9 +136,9 @@ pub(crate) fn run(graph: &mut Graph, rules: &[Rule]) -> Result<()> {
 }
 
 /// One edit at most for each node, none of which sees another's, until they make or take `most` bytes.
-fn round(graph: &Graph, rules: &[Rule], most: usize) -> Vec<(usize, Edit)> {
-    let view = View::new(graph);
-    let (mut edits, mut held) = (Vec::new(), 0);
+fn round(graph: &Graph, packs: &Packs, rules: &[Rule], most: usize) -> Vec<(usize, Edit)> {
+    let view = View::new(graph, packs);
+    let (mut edits, mut held, mut read) = (Vec::new(), 0, HashSet::new());
     let mut next = graph.values.len();
     for (index, root) in graph.nodes.iter().enumerate() {
         let matched = rules.iter().find_map(|rule| {
@@ -140,7 +147,7 @@ fn round(graph: &Graph, rules: &[Rule], most: usize) -> Vec<(usize, Edit)> {
         });
         if let Some(edit) = matched {
             next = edit.next;
-            held += edit.constant_bytes() + taken(graph, root);
+            held += edit.constant_bytes() + taken(graph, root, &mut read);
             edits.push((index, edit));
         }
         if held >= most {
@@ -150,9 +157,10 @@ fn round(graph: &Graph, rules: &[Rule], most: usize) -> Vec<(usize, Edit)> {
     edits
 }
 
-/// Bytes of the constants that a node reads.
-fn taken(graph: &Graph, node: &Node) -> usize {
-    let constants = node.inputs.iter().flatten().filter_map(|&id| graph.fact(id).constant_tensor());
+/// Bytes of the constants that a node is the first to read.
+fn taken(graph: &Graph, node: &Node, read: &mut HashSet<ValueId>) -> usize {
+    let first = node.inputs.iter().flatten().filter(|&&id| read.insert(id));
+    let constants = first.filter_map(|&id| graph.fact(id).constant_tensor());
     constants.map(Tensor::bytes).sum()
 }
 

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 
+use super::Packs;
 use crate::{
     graph::{Fact, Graph, Node, SymShape, ValueId},
     ops::{Facts, Op},
@@ -11,16 +12,18 @@ use crate::{
 /// A graph with its values' makers and readers.
 pub(crate) struct View<'g> {
     graph: &'g Graph,
+    packs: &'g Packs,
     maker: Vec<Option<usize>>,
     readers: Vec<Vec<usize>>,
     is_output: Vec<bool>,
 }
 
 impl<'g> View<'g> {
-    pub(super) fn new(graph: &'g Graph) -> Self {
+    pub(super) fn new(graph: &'g Graph, packs: &'g Packs) -> Self {
         let count = graph.values.len();
         let mut view = Self {
             graph,
+            packs,
             maker: vec![None; count],
             readers: vec![Vec::new(); count],
             is_output: vec![false; count],
@@ -31,6 +34,11 @@ impl<'g> View<'g> {
         }
         graph.outputs.iter().for_each(|id| view.is_output[id.index()] = true);
         view
+    }
+
+    /// What rules have packed before.
+    pub(crate) const fn packs(&self) -> &'g Packs {
+        self.packs
     }
 
     /// What is known of a value.

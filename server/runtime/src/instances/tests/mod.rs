@@ -4,6 +4,7 @@ mod answers;
 mod devices;
 mod failures;
 mod limits;
+mod lost;
 mod metrics;
 mod ordering;
 mod property;
@@ -16,7 +17,7 @@ use std::{
 };
 
 use girandole_core::{
-    BatchOutputs, Placement, Tensor,
+    BatchOutputs, MemoryUse, Placement, Tensor,
     mock::{MockModel, gather},
 };
 use tokio::task::JoinHandle;

@@ -3,6 +3,7 @@
 mod audit;
 mod control;
 mod following;
+mod loading;
 mod repository;
 mod rollout;
 mod traffic;

@@ -1,0 +1,190 @@
+//! Sessions whose device is lost: who is told, and when they run again.
+
+use std::{
+    collections::VecDeque,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use girandole_core::{
+    BatchInput, DType, DeviceKind, DeviceRun, ErrorCode, ModelSpec, Reply, Session, SessionOptions, Shape,
+};
+use metrics_exporter_prometheus::PrometheusBuilder;
+
+use super::*;
+
+/// A model on devices that can be lost.
+#[derive(Clone)]
+struct Lossy {
+    spec: ModelSpec,
+    /// How the next sessions open; `Ok` once it is empty.
+    opens: Arc<Mutex<VecDeque<Result<()>>>>,
+    broken: Arc<AtomicBool>,
+    gate: Gate,
+    /// Replies of batches that stand at the gate.
+    stuck: Arc<Mutex<Vec<Reply>>>,
+}
+
+struct LossySession(Lossy, bool);
+
+impl Lossy {
+    fn new(opens: impl IntoIterator<Item = Result<()>>) -> Self {
+        let (broken, gate, stuck) = Default::default();
+        Self { spec: spec(1), opens: Arc::new(Mutex::new(opens.into_iter().collect())), broken, gate, stuck }
+    }
+
+    fn serve(&self, instances: usize) -> Bench {
+        let gpu = Placement { kind: DeviceKind::Gpu, index: 0 };
+        let serving = Serving::start(ServingOptions {
+            model: Arc::new(self.clone()),
+            settings: Arc::new(ModelSettings { instances: vec![gpu; instances], ..settings(1) }),
+            name: "m".into(),
+            version: 1,
+            cores: CoreBudget::new(1),
+            on_closed: None,
+        });
+        Bench { serving: Arc::new(serving.unwrap()), gate: self.gate.clone(), seen: Seen::default() }
+    }
+}
+
+impl Model for Lossy {
+    fn spec(&self) -> &ModelSpec {
+        &self.spec
+    }
+
+    fn session(&self, _options: &SessionOptions) -> Result<Box<dyn Session>> {
+        lock(&self.opens).pop_front().unwrap_or(Ok(()))?;
+        Ok(Box::new(LossySession(self.clone(), false)))
+    }
+
+    fn memory(&self) -> Vec<MemoryUse> {
+        vec![MemoryUse { placement: Placement { kind: DeviceKind::Gpu, index: 0 }, bytes: 100 }]
+    }
+}
+
+impl Session for LossySession {
+    /// 200 breaks the device, 100 stands at the gate, everything else comes back.
+    fn run(&mut self, batch: Batch, reply: Reply) {
+        match batch.inputs[0].parts[0][0] {
+            200 => {
+                self.1 = true;
+                reply.send(Err(Error::unavailable("GPU 0 was lost")));
+            }
+            100 => {
+                lock(&self.0.stuck).push(reply);
+                self.0.gate.pass();
+            }
+            _ => reply.send(echo(&batch).map(|outputs| BatchOutputs {
+                device: Some(DeviceRun { replayed: true, phases: None }),
+                ..outputs
+            })),
+        }
+    }
+
+    fn is_lost(&self) -> bool {
+        self.1 || self.0.broken.load(Ordering::SeqCst)
+    }
+
+    fn memory(&self) -> u64 {
+        7
+    }
+}
+
+fn held() -> Result<()> {
+    Err(Error::unavailable("somebody still holds the device"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_session_is_opened_anew_and_requests_are_refused_until_then() {
+    let bench = Lossy::new([Ok(()), held()]).serve(1);
+    let lost = refused(bench.send(&[200])).await;
+    assert_eq!(
+        (lost.code(), lost.message()),
+        (ErrorCode::Unavailable, "model 'm' version 1: GPU 0 was lost")
+    );
+    // Whoever comes before it could be opened again is not kept waiting.
+    let meanwhile = refused(bench.send(&[1])).await;
+    assert_eq!(meanwhile.code(), ErrorCode::Unavailable);
+    assert!(meanwhile.retry_hint().is_some());
+    assert_eq!(bench.serving.health().unwrap_err().code(), ErrorCode::Unavailable);
+    while bench.serving.health().is_err() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(answered(bench.send(&[2])).await, [2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_session_notices_that_its_device_was_lost() {
+    let model = Lossy::new([Ok(()), held()]);
+    let bench = model.serve(1);
+    model.broken.store(true, Ordering::SeqCst);
+    while bench.serving.health().is_ok() {
+        tokio::task::yield_now().await;
+    }
+    let why = bench.serving.health().unwrap_err();
+    assert!(why.message().contains("somebody still holds the device"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_behind_a_batch_that_never_ends_is_refused() {
+    let model = Lossy::new([]);
+    let bench = model.serve(1);
+    let first = bench.send(&[100]);
+    bench.gate.wait_for(1);
+    let behind = bench.send(&[1]);
+    bench.queued(1).await;
+    let reply = lock(&model.stuck).pop().unwrap();
+    reply.send(Err(Error::unavailable("given up")));
+    for request in [first, behind, bench.send(&[2])] {
+        let error = refused(request).await;
+        assert!(error.code() == ErrorCode::Unavailable && error.message().contains("given up"), "{error}");
+    }
+    assert_eq!(bench.serving.warm_up(&row(0)).unwrap_err().message(), "given up");
+    // It came back after all.
+    bench.gate.open();
+    while bench.serving.health().is_err() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(answered(bench.send(&[3])).await, [3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_instances_take_over() {
+    let bench = Lossy::new([Ok(()), Ok(())].into_iter().chain((0..9).map(|_| held()))).serve(2);
+    assert_eq!(refused(bench.send(&[200])).await.code(), ErrorCode::Unavailable);
+    for value in 0..9 {
+        assert_eq!(answered(bench.send(&[value])).await, [value]);
+    }
+    assert_eq!(bench.serving.health(), Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_is_the_weights_and_what_sessions_hold() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let bench = ::metrics::with_local_recorder(&recorder, || Lossy::new([]).serve(2));
+    let handle = recorder.handle();
+    let shown = |bytes: u64| {
+        let line = format!("girandole_device_memory_bytes{{model=\"m\",version=\"1\",device=\"0\"}} {bytes}");
+        handle.render().lines().any(|shown| shown == line)
+    };
+    bench.serving.warm_up(&row(1)).unwrap();
+    while !shown(100 + 2 * 7) {
+        tokio::task::yield_now().await;
+    }
+    let gpu = Placement { kind: DeviceKind::Gpu, index: 0 };
+    assert_eq!(bench.serving.statistics().memory, [MemoryUse { placement: gpu, bytes: 114 }]);
+    drop(bench);
+    while !shown(0) {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A batch of one row.
+fn row(value: u8) -> Batch {
+    let input = BatchInput {
+        index: 0,
+        dtype: DType::U8,
+        shape: Shape::new(&[1, 1]),
+        parts: vec![vec![value].into()],
+    };
+    Batch { rows: 1, inputs: vec![input], outputs: vec![0] }
+}

@@ -1,0 +1,43 @@
+//! Where a load runs, and where what it loads runs then.
+
+use std::sync::Mutex;
+
+use girandole_core::Model;
+
+use super::*;
+
+/// The calling thread's.
+fn niceness() -> i64 {
+    rustix::process::getpriority_process(None).unwrap().into()
+}
+
+#[tokio::test]
+async fn loading_and_warming_up_have_a_low_priority_and_serving_the_usual_one() {
+    let repository = Repository::new();
+    repository.write("m/1/model.onnx", "1");
+    let ran = Arc::new(Mutex::new(Vec::new()));
+    let load = {
+        let ran = ran.clone();
+        move |request: &LoadRequest| {
+            let spec = load(request)?.spec().clone();
+            ran.lock().unwrap().push(niceness());
+            let ran = ran.clone();
+            let answer = move |batch: &girandole_core::Batch| {
+                ran.lock().unwrap().push(niceness());
+                let tensor =
+                    Tensor::new(DType::I64, Shape::new(&[1, 1]), niceness().to_le_bytes().to_vec().into())?;
+                Ok(BatchOutputs { tensors: vec![tensor; batch.outputs.len()], ..BatchOutputs::default() })
+            };
+            Ok(MockModel::new(spec, Arc::new(answer)))
+        }
+    };
+    let options = options(&repository.path(), ControlMode::None);
+    let (service, handle) = Runtime::start(options, Arc::new(MockLoader(Arc::new(load)))).unwrap();
+    until(&handle, |snapshot| snapshot.idle).await;
+    let usual = niceness();
+    assert_eq!(ask(&service, "m", VersionSelector::Any).await, Ok(usual));
+    let ran = ran.lock().unwrap();
+    let (last, before) = ran.split_last().unwrap();
+    assert_eq!(*last, usual);
+    assert!(before.len() >= 2 && before.iter().all(|&one| one > usual), "load and warm-up: {before:?}");
+}

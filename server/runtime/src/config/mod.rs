@@ -8,6 +8,7 @@ mod batching;
 mod brackets;
 mod files;
 mod format;
+mod graphs;
 mod instances;
 mod labels;
 mod mistakes;

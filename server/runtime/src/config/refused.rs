@@ -31,7 +31,7 @@ pub(super) fn check(config: &ModelConfig, mistakes: &mut Mistakes) {
 }
 
 /// Each field of the model as a whole: its name, whether it is set, and what to do instead.
-fn whole_model(config: &ModelConfig) -> [(&'static str, bool, &'static str); 13] {
+fn whole_model(config: &ModelConfig) -> [(&'static str, bool, &'static str); 12] {
     let scheduling = config.scheduling_choice.as_ref();
     let decoupled = config.model_transaction_policy.as_ref().is_some_and(|policy| policy.decoupled);
     let cached = config.response_cache.as_ref().is_some_and(|cache| cache.enable);
@@ -64,17 +64,7 @@ fn whole_model(config: &ModelConfig) -> [(&'static str, bool, &'static str); 13]
         ("runtime", !config.runtime.is_empty(), "remove it"),
         ("model_metrics", config.model_metrics.is_some(), "histogram buckets are the server's; remove it"),
         ("metric_tags", !config.metric_tags.is_empty(), "add labels where the metrics are collected"),
-        (
-            "optimization.cuda.graph_spec",
-            has_graph_spec(config),
-            "graphs are captured for recurring shapes by themselves; remove it",
-        ),
     ]
-}
-
-fn has_graph_spec(config: &ModelConfig) -> bool {
-    let cuda = config.optimization.as_ref().and_then(|optimization| optimization.cuda.as_ref());
-    cuda.is_some_and(|cuda| !cuda.graph_spec.is_empty())
 }
 
 fn refuse_flags(kind: &str, index: usize, name: &str, flags: &[(&str, bool)], mistakes: &mut Mistakes) {

@@ -10,7 +10,7 @@ use girandole_proto::config::{
 };
 
 use super::{
-    Devices, batch_size, batching, instances, labels,
+    Devices, batch_size, batching, graphs, instances, labels,
     mistakes::Mistakes,
     platform, refused,
     reshape::Reshapes,
@@ -125,11 +125,14 @@ fn settings(
     dynamic: Option<&ModelDynamicBatching>,
     mistakes: &mut Mistakes,
 ) -> ModelSettings {
+    let instances = instances::resolve(&config.instance_group, context.devices, mistakes);
+    let written = warmup::resolve(&config.model_warmup, &spec, context.dir, mistakes);
+    let graphs = graphs::resolve(config, &spec, &instances, mistakes);
     ModelSettings {
-        instances: instances::resolve(&config.instance_group, context.devices, mistakes),
+        instances,
         batching: dynamic.map(|dynamic| batching::resolve(dynamic, spec.max_batch_size, mistakes)),
         default_queue_policy: batching::default_policy(dynamic, mistakes),
-        warmup: warmup::resolve(&config.model_warmup, &spec, context.dir, mistakes),
+        warmup: [written, graphs].concat(),
         class_labels: labels::resolve(&config.output, context.dir, mistakes),
         parameters: parameters(config),
         spec,

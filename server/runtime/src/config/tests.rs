@@ -30,8 +30,13 @@ fn resolve_in(
     spec: &ModelSpec,
     completion: Completion,
 ) -> girandole_core::Result<Resolved> {
-    let context =
-        Context { name: "m", dir, spec, devices: Devices::default(), completion, filename: "model.onnx" };
+    resolve_with(
+        Context { name: "m", dir, spec, devices: Devices::default(), completion, filename: "model.onnx" },
+        text,
+    )
+}
+
+fn resolve_with(context: Context<'_>, text: &str) -> girandole_core::Result<Resolved> {
     super::resolve(&parse_text(text)?, &context)
 }
 
@@ -209,4 +214,40 @@ fn what_has_no_effect_on_answers_is_accepted() {
     let settings = resolved(text, &batching_model()).unwrap().settings;
     assert_eq!(settings.instances.len(), 2);
     assert_eq!(settings.parameters["a"], "b");
+}
+
+#[test]
+fn graphs_to_capture_are_requests_before_a_version_serves_on_a_gpu() {
+    let spec = ModelSpec {
+        inputs: vec![
+            TensorSpec::new("ids", DType::I64, &[-1, -1]),
+            TensorSpec::new("x", DType::F32, &[-1, 3]),
+        ],
+        outputs: vec![TensorSpec::new("y", DType::F32, &[-1, 2])],
+        max_batch_size: 1,
+    };
+    let on = |gpus: usize, graph: &str| {
+        let text =
+            format!("max_batch_size: 8 optimization {{ cuda {{ graphs: true graph_spec {{ {graph} }} }} }}");
+        let (dir, completion, devices) = (Path::new("."), Completion::default(), Devices { gpus });
+        let context = Context { name: "m", dir, spec: &spec, devices, completion, filename: "model.onnx" };
+        resolve_with(context, &text).map(|found| found.settings.warmup)
+    };
+    let ids = r#"input { key: "ids" value { dim: [ 16 ] } }"#;
+    let found = on(1, &format!("batch_size: 4 {ids}")).unwrap();
+    let shapes: Vec<_> = found[0].inputs.iter().map(|input| input.tensor.shape().to_vec()).collect();
+    assert_eq!(shapes, [[4, 16], [4, 3]]);
+    assert!(on(0, &format!("batch_size: 4 {ids}")).unwrap().is_empty(), "nothing to capture on a CPU");
+    for (graph, mistake) in [
+        (format!("batch_size: 9 {ids}"), "batch_size must be 1 to max_batch_size, 8"),
+        ("batch_size: 4".to_owned(), "input 'ids' needs its dims"),
+        (r#"batch_size: 4 input { key: "z" value { dim: [ 1 ] } }"#.to_owned(), "the model has no input 'z'"),
+        (
+            format!("batch_size: 4 {ids} graph_lower_bound {{ batch_size: 2 }}"),
+            "graph_lower_bound is not supported",
+        ),
+    ] {
+        let refused = on(1, &graph).unwrap_err();
+        assert!(refused.message().contains(mistake), "{refused}");
+    }
 }

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use super::{
     ControlMode, Event, OnUnloaded, RuntimeOptions,
+    admission::Admission,
     job::{CloseHook, Workshop},
     manager::{Manager, State},
     pool::Pool,
@@ -109,6 +110,7 @@ fn workshop(
         roots,
         work_out_digests: options.witness.is_some(),
         cores: CoreBudget::new(options.cores),
+        admission: Admission::new(options.available_memory),
         default_warmup: options.default_warmup,
         on_closed,
     }

@@ -11,6 +11,7 @@ use girandole_core::{DeviceKind, Error, Model, PrecisionReport, Result};
 use girandole_proto::config::ModelConfig;
 
 use super::{
+    admission::Admission,
     plan::{self, Attempt},
     polite, precision,
     prepare::{Preparation, Prepared, read_config},
@@ -35,6 +36,7 @@ pub(super) struct Workshop {
     /// Whether somebody wants to know the digests of versions.
     pub(super) work_out_digests: bool,
     pub(super) cores: Arc<CoreBudget>,
+    pub(super) admission: Admission,
     pub(super) default_warmup: bool,
     pub(super) on_closed: CloseHook,
 }
@@ -122,6 +124,7 @@ impl Workshop {
         number: u64,
         written: &ModelConfig,
     ) -> Result<Arc<ServedVersion>> {
+        let _leave = found.versions.get(&number).map(|found| self.admission.admit(found)).transpose()?;
         let prepared = || self.prepare((name, number), found, written);
         let Rehearsed { model, settings, config, precision, digest, warm } = polite::run(prepared)?;
         let serving = Serving::start(ServingOptions {

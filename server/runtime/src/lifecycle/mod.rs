@@ -4,11 +4,13 @@
 //! One thread, the manager, decides and publishes; a watching thread scans; a few loading threads do what
 //! takes long. They talk through events, so no lock is held and no request ever waits for any of them.
 
+mod admission;
 mod check;
 mod entry;
 mod handle;
 mod job;
 mod manager;
+mod memory;
 mod options;
 mod plan;
 mod polite;

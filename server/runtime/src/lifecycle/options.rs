@@ -4,6 +4,7 @@ use std::{num::NonZero, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use girandole_core::audit::Witness;
 
+use super::memory;
 use crate::{
     config::{Completion, Devices},
     service::DEFAULT_IN_FLIGHT_BYTES,
@@ -59,6 +60,8 @@ pub struct RuntimeOptions {
     /// Where the server keeps what must outlast it: traffic of repositories that cannot be written, and where
     /// rollouts stand. The latter is beside the models where no directory is given.
     pub state_dir: Option<PathBuf>,
+    /// Bytes of memory that loads may still take; `None` where that is not known.
+    pub available_memory: fn() -> Option<u64>,
     /// Called after a version's memory was let go.
     pub on_unloaded: Option<OnUnloaded>,
     /// Who is told of every change; with one, versions' digests are worked out when they are loaded.
@@ -81,6 +84,7 @@ impl Default for RuntimeOptions {
             in_flight_bytes: DEFAULT_IN_FLIGHT_BYTES,
             trace: TraceOptions::default(),
             state_dir: None,
+            available_memory: memory::available,
             on_unloaded: None,
             witness: None,
         }

@@ -2,9 +2,10 @@
 
 use std::sync::Mutex;
 
-use girandole_core::Model;
+use girandole_core::{ErrorCode, Model};
 
 use super::*;
+use crate::service::LoadOverride;
 
 /// The calling thread's.
 fn niceness() -> i64 {
@@ -40,4 +41,18 @@ async fn loading_and_warming_up_have_a_low_priority_and_serving_the_usual_one() 
     let (last, before) = ran.split_last().unwrap();
     assert_eq!(*last, usual);
     assert!(before.len() >= 2 && before.iter().all(|&one| one > usual), "load and warm-up: {before:?}");
+}
+
+#[tokio::test]
+async fn a_version_that_does_not_fit_is_refused_and_what_serves_goes_on() {
+    let repository = Repository::new();
+    repository.sealed("m", 1, "1");
+    let mut options = options(&repository.path(), explicit(&["m"]));
+    options.available_memory = || Some(1 << 10);
+    let (service, _handle) = start(options).await;
+    repository.sealed("m", 2, &format!("{:>1024}", 2));
+    let refused = service.load_model("m", LoadOverride::default()).await.unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::OutOfMemory);
+    assert!(index(&service, "m", 2).reason.contains("1 MiB of files takes up to 1 MiB"), "{refused}");
+    assert_eq!(ask(&service, "m", VersionSelector::Any).await, Ok(1));
 }

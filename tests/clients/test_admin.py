@@ -130,6 +130,7 @@ def test_a_model_without_a_file_gets_one(models):
         status, headers, answer = ask(server, "GET", PATH)
         assert (status, headers["etag"], answer["digest"], answer["arms"]) == (200, '"none"', None, [])
         assert put(server, {"1": 1, "2": 1}, '"none"')[0] == 200
+        wait_for(lambda: server.get("/v2/models/m/versions/1/ready")[0] == 200, "the version that it brings", server)
         assert abs(versions(server)["2"] - 50) <= 10
     assert (models / "m" / "traffic.toml").read_text() == "[split]\nweights = { 1 = 1, 2 = 1 }\n"
 

@@ -54,7 +54,7 @@ CONFIG
 }
 
 start() {  # the server on free ports, until it has tried the model; sets `rest` and `grpc`
-  "$binary" serve --model-repository "$scratch/models" --http-port 0 --grpc-port 0 --metrics-port 0 \
+  "$binary" serve --model-repository "$scratch/models" --http-port 0 --grpc-port 0 --metrics-port 0 --admin-address off \
     > "$out/server.out" 2> "$out/server.log" &
   server=$!
   for _ in $(seq 1800); do

@@ -39,6 +39,7 @@ impl Server {
     pub(crate) async fn start_with(binary: &Path, repository: &Path, arguments: &[&str]) -> Result<Self> {
         let mut process = Command::new(binary)
             .args(["serve", "--http-port", "0", "--grpc-port", "0", "--metrics-port", "0"])
+            .args(["--admin-address", "off"])
             .args(["--repository-settle-ms", "0"])
             .arg("--model-repository")
             .arg(repository)

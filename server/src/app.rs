@@ -3,7 +3,10 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use girandole_api::{ApiOptions, ConnectionLimits, Ended, Limits, Metrics, security};
+use girandole_api::{
+    AdminListener, ApiOptions, ConnectionLimits, Ended, Limits, Metrics,
+    security::{self, Access, Tokens},
+};
 use girandole_engine::Engine;
 use girandole_runtime::{
     config::{Completion, Devices},
@@ -16,8 +19,9 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::{net::TcpListener, time::Instant};
 
 use crate::{
+    audit::{Audit, WitnessedLog},
     commands::Failure,
-    config::{ControlMode, ServeConfig},
+    config::{Addresses, ControlMode, ServeConfig},
     gpus,
     logging::LogSwitch,
     shutdown::StopSignals,
@@ -32,14 +36,17 @@ const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 /// Where a port, a certificate or a repository cannot be used.
 pub(crate) async fn serve(config: ServeConfig, log: LogSwitch) -> Result<(), Failure> {
     let signals = StopSignals::install()?;
-    let listeners = Listeners::bind(&config).await?;
+    let listeners = Listeners::bind(&config.addresses).await?;
+    let access = access(&config)?;
     let tls = config.tls.clone().map(security::Tls::load).transpose()?;
     let metrics = install_metrics()?;
     if config.gpus.as_ref().is_ok_and(|count| *count > 0) {
         gpus::watch();
     }
+    let audit = Audit::start(&config)?;
     girandole_engine::device::start_shared_threads();
-    let (service, runtime) = Runtime::start(runtime_options(&config), Arc::new(Engine))?;
+    let options = RuntimeOptions { witness: audit.witness(), ..runtime_options(&config) };
+    let (service, runtime) = Runtime::start(options, Arc::new(Engine))?;
     let runtime = Arc::new(runtime);
     println!("{}", listeners.announce(tls.is_some())?);
     tokio::spawn(report_ready(runtime.clone(), service.clone()));
@@ -48,14 +55,26 @@ pub(crate) async fn serve(config: ServeConfig, log: LogSwitch) -> Result<(), Fai
         http: Some(listeners.http),
         grpc: Some(listeners.grpc),
         metrics: Some(Metrics { listener: listeners.metrics, handle: metrics }),
+        admin: listeners.admin.map(|socket| AdminListener { socket, access, trail: audit.trail() }),
         tls,
         limits: limits(&config),
         connections: ConnectionLimits::default(),
         ..ApiOptions::default()
     };
     let stop = stop(signals, runtime.clone(), config.shutdown_grace, config.exit_timeout);
-    let ended = girandole_api::serve(options, service, Arc::new(log), stop).await?;
-    finish(&runtime, ended).await
+    let log = Arc::new(WitnessedLog::new(log, audit.witness()));
+    let ended = girandole_api::serve(options, service, log, stop).await?;
+    let finished = finish(&runtime, ended).await;
+    audit.stop();
+    finished
+}
+
+/// Who may administer.
+fn access(config: &ServeConfig) -> Result<Access, Failure> {
+    let Some(file) = &config.admin_token_file else { return Ok(Access::Loopback) };
+    let tokens = Tokens::load(file);
+    let tokens = tokens.map_err(|error| Failure::new(format!("--admin-token-file: {error}")))?;
+    Ok(Access::Tokens(tokens))
 }
 
 /// Resolves when the protocols are to stop: readiness has failed for as long as balancers need to see it.
@@ -103,22 +122,29 @@ struct Listeners {
     http: TcpListener,
     grpc: TcpListener,
     metrics: TcpListener,
+    admin: Option<TcpListener>,
 }
 
 impl Listeners {
-    async fn bind(config: &ServeConfig) -> Result<Self, Failure> {
+    async fn bind(addresses: &Addresses) -> Result<Self, Failure> {
         Ok(Self {
-            http: bind("REST", "--http-port", config.http).await?,
-            grpc: bind("gRPC", "--grpc-port", config.grpc).await?,
-            metrics: bind("metrics", "--metrics-port", config.metrics).await?,
+            http: bind("REST", "--http-port", addresses.http).await?,
+            grpc: bind("gRPC", "--grpc-port", addresses.grpc).await?,
+            metrics: bind("metrics", "--metrics-port", addresses.metrics).await?,
+            admin: match addresses.admin {
+                Some(address) => Some(bind("administration", "--admin-port", address).await?),
+                None => None,
+            },
         })
     }
 
     /// The line that tells people and scripts where the server listens.
     fn announce(&self, tls: bool) -> Result<String, Failure> {
         let tls = if tls { "on" } else { "off" };
+        let admin = self.admin.as_ref().map(TcpListener::local_addr).transpose()?;
+        let admin = admin.map_or_else(|| "off".to_owned(), |address| address.to_string());
         Ok(format!(
-            "girandole is listening: rest={} grpc={} metrics={} tls={tls}",
+            "girandole is listening: rest={} grpc={} metrics={} admin={admin} tls={tls}",
             self.http.local_addr()?,
             self.grpc.local_addr()?,
             self.metrics.local_addr()?
@@ -140,6 +166,7 @@ fn install_metrics() -> Result<PrometheusHandle, Failure> {
     }
     let handle = builder.install_recorder()?;
     runtime_metrics::describe();
+    girandole_audit::describe();
     let upkeep = handle.clone();
     tokio::spawn(async move {
         let mut ticks = tokio::time::interval(METRICS_UPKEEP);

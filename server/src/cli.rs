@@ -1,10 +1,13 @@
 //! The command line: what can be said, and the help that says so.
 
+mod admin;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use girandole_core::{DeviceKind, Placement};
 
+pub(crate) use self::admin::{AdminServer, AuditCommand, AuditOptions, TrafficCommand, TrafficOptions};
 use crate::config::ServeOptions;
 
 /// A high-performance model server: a directory of models in, gRPC and REST over TLS 1.3 out.
@@ -31,6 +34,10 @@ pub(crate) enum Command {
     Seal(SealOptions),
     /// Make a development certificate authority and a server certificate
     Certs(CertsOptions),
+    /// See and change where a model's requests go, on a running server
+    Traffic(TrafficOptions),
+    /// Read an audit log, and find out whether anybody changed it
+    Audit(AuditOptions),
 }
 
 #[derive(Debug, Args)]

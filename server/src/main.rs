@@ -1,7 +1,9 @@
 //! `girandole`: a high-performance model server. Parses the command line and runs one command.
 #![forbid(unsafe_code)]
 
+mod admin_client;
 mod app;
+mod audit;
 mod cli;
 mod commands;
 mod config;
@@ -26,6 +28,8 @@ fn main() -> ExitCode {
         Command::Bench(options) => commands::bench::run(&options),
         Command::Seal(options) => commands::seal::run(&options),
         Command::Certs(options) => commands::certs::run(&options),
+        Command::Traffic(options) => commands::traffic::run(&options),
+        Command::Audit(options) => commands::audit::run(&options),
     };
     outcome.unwrap_or_else(|failure| {
         eprintln!("girandole: {failure}");

@@ -22,8 +22,8 @@ import tritonclient.http
 
 ROOT = pathlib.Path(__file__).parents[2]
 BINARY = pathlib.Path(os.environ.get("GIRANDOLE_BINARY", ROOT / "target" / "debug" / "girandole"))
-LISTENING = re.compile(r"girandole is listening: rest=(\S+) grpc=(\S+) metrics=(\S+) tls=(on|off)")
-FREE_PORTS = ("--http-port", "0", "--grpc-port", "0", "--metrics-port", "0")
+LISTENING = re.compile(r"girandole is listening: rest=(\S+) grpc=(\S+) metrics=(\S+) admin=(\S+) tls=(on|off)")
+FREE_PORTS = ("--http-port", "0", "--grpc-port", "0", "--metrics-port", "0", "--admin-port", "0")
 PATIENCE = 60  # seconds; other work may keep the machine busy
 
 
@@ -37,7 +37,7 @@ class Server:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("GIRANDOLE_")}
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log_file, text=True,
                                         cwd=ROOT, env=environment)
-        self.rest, self.grpc_address, self.metrics_address, self.tls = self._addresses()
+        self.rest, self.grpc_address, self.metrics_address, self.admin_address, self.tls = self._addresses()
         threading.Thread(target=self.process.stdout.read, daemon=True).start()
         if ready and self.tls == "off":
             self.wait_until_ready()

@@ -20,9 +20,10 @@ GAUGES = ["nv_inference_pending_request_count", "girandole_queue_depth", "girand
 
 
 @pytest.fixture(scope="module")
-def fresh(small_models):
+def fresh(small_models, tmp_path_factory):
     """A server, and its metrics before anyone asked it anything."""
-    with Server("--repository-settle-ms", "0", repository=small_models) as server:
+    log = tmp_path_factory.mktemp("audit") / "audit.jsonl"
+    with Server("--repository-settle-ms", "0", "--audit-log", log, repository=small_models) as server:
         yield server, server.metrics()
 
 

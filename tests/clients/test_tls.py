@@ -107,7 +107,7 @@ def certificate(address):
 
 def test_a_public_address_needs_tls_or_insecure(small_models):
     command = [BINARY, "serve", "--model-repository", small_models, "--http-address", "0.0.0.0", "--http-port", "0",
-               "--grpc-port", "0", "--metrics-port", "0"]
+               "--grpc-port", "0", "--metrics-port", "0", "--admin-port", "0"]
     refused = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert refused.returncode != 0 and "--insecure" in refused.stderr
     with Server("--http-address", "0.0.0.0", "--insecure", repository=small_models):

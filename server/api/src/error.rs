@@ -26,6 +26,7 @@ pub const fn http_status(code: ErrorCode) -> StatusCode {
         ErrorCode::PermissionDenied => StatusCode::FORBIDDEN,
         ErrorCode::NotFound => StatusCode::NOT_FOUND,
         ErrorCode::AlreadyExists => StatusCode::CONFLICT,
+        ErrorCode::FailedPrecondition => StatusCode::PRECONDITION_FAILED,
         ErrorCode::Unavailable | ErrorCode::OutOfMemory => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::Overloaded => StatusCode::TOO_MANY_REQUESTS,
@@ -44,6 +45,7 @@ pub const fn grpc_code(code: ErrorCode) -> Code {
         ErrorCode::PermissionDenied => Code::PermissionDenied,
         ErrorCode::NotFound => Code::NotFound,
         ErrorCode::AlreadyExists => Code::AlreadyExists,
+        ErrorCode::FailedPrecondition => Code::FailedPrecondition,
         ErrorCode::Unavailable => Code::Unavailable,
         ErrorCode::TooLarge | ErrorCode::Overloaded | ErrorCode::OutOfMemory => Code::ResourceExhausted,
         ErrorCode::DeadlineExceeded => Code::DeadlineExceeded,
@@ -81,6 +83,10 @@ impl From<Error> for RestError {
 impl IntoResponse for RestError {
     fn into_response(self) -> Response {
         let mut response = body_of(http_status(self.0.code()), self.0.message());
+        if self.0.code() == ErrorCode::Unauthenticated {
+            let bearer = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+        }
         if let Some(after) = retry_after(&self.0) {
             let seconds = after.as_millis().div_ceil(1000).max(1);
             if let Ok(value) = HeaderValue::try_from(seconds.to_string()) {
@@ -125,6 +131,7 @@ mod tests {
             (ErrorCode::PermissionDenied, 403, Code::PermissionDenied),
             (ErrorCode::NotFound, 404, Code::NotFound),
             (ErrorCode::AlreadyExists, 409, Code::AlreadyExists),
+            (ErrorCode::FailedPrecondition, 412, Code::FailedPrecondition),
             (ErrorCode::Unavailable, 503, Code::Unavailable),
             (ErrorCode::TooLarge, 413, Code::ResourceExhausted),
             (ErrorCode::Overloaded, 429, Code::ResourceExhausted),

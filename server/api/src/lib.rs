@@ -6,6 +6,8 @@
 //! [`Service`]: girandole_runtime::service::Service
 #![forbid(unsafe_code)]
 
+mod admin;
+mod audit_trail;
 pub mod error;
 pub mod json_file;
 mod layers;
@@ -18,6 +20,8 @@ pub mod security;
 mod serve;
 mod stop;
 
+pub use admin::AdminListener;
+pub use audit_trail::{AuditQuery, AuditTrail};
 pub use limits::{ConnectionLimits, Limits};
 pub use log_control::{LogControl, LogFormat, LogSettings};
 pub use serve::{ApiOptions, Ended, Metrics, serve};

@@ -6,10 +6,14 @@
 mod first_bytes;
 mod in_work;
 
-use std::{convert::Infallible, io, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
-use hyper::service::{Service, service_fn};
+use hyper::{
+    Request,
+    body::Incoming,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
@@ -52,6 +56,8 @@ pub(crate) struct Listener {
     pub(crate) router: Router,
     pub(crate) tls: Option<Tls>,
     pub(crate) limits: ConnectionLimits,
+    /// Whether handlers are told who is at the other end, as an extension: a [`SocketAddr`].
+    pub(crate) peers: bool,
 }
 
 /// What every connection of a listener shares.
@@ -61,6 +67,7 @@ struct Shared {
     limits: ConnectionLimits,
     handshakes: Semaphore,
     in_work: InWork,
+    peers: bool,
     http: auto::Builder<TokioExecutor>,
 }
 
@@ -68,12 +75,12 @@ impl Listener {
     /// Serves until the end is announced, then lets requests in work finish until its deadline. Answers with
     /// how many had to be cut off.
     pub(crate) async fn serve(self, mut stop: Stop) -> usize {
-        let Self { socket, router, tls, limits } = self;
+        let Self { socket, router, tls, limits, peers } = self;
         let places = Arc::new(Semaphore::new(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
         let handshakes = Semaphore::new(limits.max_handshakes.clamp(1, Semaphore::MAX_PERMITS));
         let in_work = InWork::default();
         let shared =
-            Shared { router, tls, limits, handshakes, in_work: in_work.clone(), http: http(&limits) };
+            Shared { router, tls, limits, handshakes, in_work: in_work.clone(), peers, http: http(&limits) };
         let shared = Arc::new(shared);
         let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();
@@ -131,7 +138,8 @@ impl Shared {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
-        let Some(tls) = &self.tls else { return self.http(stream, watcher).await };
+        let peer = stream.peer_addr().ok().filter(|_| self.peers);
+        let Some(tls) = &self.tls else { return self.http(stream, peer, watcher).await };
         let handshake = timeout(self.limits.handshake_timeout, async {
             let _turn = self.handshakes.acquire().await;
             TlsAcceptor::from(tls.config()).accept(stream).await
@@ -141,19 +149,26 @@ impl Shared {
             outcome = handshake => outcome,
         };
         match outcome {
-            Ok(Ok(stream)) => self.http(stream, watcher).await,
+            Ok(Ok(stream)) => self.http(stream, peer, watcher).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
         }
     }
 
-    async fn http<S>(&self, stream: S, watcher: hyper_util::server::graceful::Watcher)
-    where
+    async fn http<S>(
+        &self,
+        stream: S,
+        peer: Option<SocketAddr>,
+        watcher: hyper_util::server::graceful::Watcher,
+    ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let io = TokioIo::new(FirstBytes::new(stream, self.limits.header_timeout));
         let (router, in_work) = (TowerToHyperService::new(self.router.clone()), self.in_work.clone());
-        let service = service_fn(move |request| {
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            if let Some(peer) = peer {
+                request.extensions_mut().insert(peer);
+            }
             let (answer, place) = (router.call(request), in_work.enter());
             async move { Ok::<_, Infallible>(answer.await?.map(|body| Counted { body, _place: place })) }
         });

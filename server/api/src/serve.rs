@@ -8,6 +8,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::{net::TcpListener, task::JoinSet, time::Instant};
 
 use crate::{
+    admin::{self, Admin, AdminListener},
     layers,
     limits::{ConnectionLimits, Limits},
     listener::Listener,
@@ -34,7 +35,9 @@ pub struct ApiOptions {
     pub grpc: Option<TcpListener>,
     /// The metrics; `None` serves none.
     pub metrics: Option<Metrics>,
-    /// TLS for REST and gRPC; `None` serves them unencrypted.
+    /// The listener for administration; `None` serves none.
+    pub admin: Option<AdminListener>,
+    /// TLS for REST, gRPC and administration; `None` serves them unencrypted.
     pub tls: Option<Tls>,
     /// How often the certificate's files are looked at.
     pub tls_poll: Duration,
@@ -50,6 +53,7 @@ impl Default for ApiOptions {
             http: None,
             grpc: None,
             metrics: None,
+            admin: None,
             tls: None,
             tls_poll: Duration::from_secs(10),
             limits: Limits::default(),
@@ -80,25 +84,40 @@ pub async fn serve(
     log: Arc<dyn LogControl>,
     shutdown: impl Future<Output = Instant>,
 ) -> Result<Ended> {
-    let ApiOptions { http, grpc: grpc_socket, metrics, tls, tls_poll, limits, connections } = options;
-    let oip = Oip { service, limits, log };
+    let ApiOptions {
+        http,
+        grpc: grpc_socket,
+        metrics,
+        admin: administration,
+        tls,
+        tls_poll,
+        limits,
+        connections,
+    } = options;
+    let oip = Oip { service: service.clone(), limits, log };
     let ((end, stop), (end_metrics, stop_metrics)) = (stop::channel(), stop::channel());
     let mut protocols = JoinSet::new();
     let mut background = JoinSet::new();
     let mut followers = JoinSet::new();
     if let Some(metrics) = metrics {
         let router = metrics::router(metrics.handle);
-        let listener = Listener { socket: metrics.listener, router, tls: None, limits: connections };
+        let listener =
+            Listener { socket: metrics.listener, router, tls: None, limits: connections, peers: false };
         background.spawn(listener.serve(stop_metrics));
     }
     if let Some(socket) = http {
         let router = layers::rest(rest::router(oip.clone()));
-        let listener = Listener { socket, router, tls: tls.clone(), limits: connections };
+        let listener = Listener { socket, router, tls: tls.clone(), limits: connections, peers: false };
         protocols.spawn(listener.serve(stop.clone()));
     }
     if let Some(socket) = grpc_socket {
         let router = layers::grpc(grpc::router(oip, stop.clone())?);
-        let listener = Listener { socket, router, tls: tls.clone(), limits: connections };
+        let listener = Listener { socket, router, tls: tls.clone(), limits: connections, peers: false };
+        protocols.spawn(listener.serve(stop.clone()));
+    }
+    if let Some(AdminListener { socket, access, trail }) = administration {
+        let router = layers::rest(admin::router(Admin { service, trail }, access));
+        let listener = Listener { socket, router, tls: tls.clone(), limits: connections, peers: true };
         protocols.spawn(listener.serve(stop));
     }
     if let Some(tls) = tls {

@@ -18,6 +18,8 @@ pub enum ErrorCode {
     NotFound,
     /// The thing to create is there already.
     AlreadyExists,
+    /// What is to be changed is not, or not any more, as the caller takes it to be.
+    FailedPrecondition,
     /// The model is known but does not serve now (loading, failed, draining), or the server shuts down.
     Unavailable,
     /// A body or batch above its limit.

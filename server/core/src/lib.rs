@@ -5,6 +5,7 @@
 //! gathers requests into a [`Batch`] and hands that to a [`Session`]; the session answers a [`Reply`].
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod bytes_tensor;
 mod device;
 mod difference;

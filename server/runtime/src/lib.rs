@@ -2,6 +2,7 @@
 //! the instances that run batches. It knows nothing of networks and nothing of engines.
 #![forbid(unsafe_code)]
 
+mod atomic_file;
 pub mod batcher;
 mod classification;
 pub mod config;

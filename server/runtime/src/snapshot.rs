@@ -68,6 +68,8 @@ pub struct ServedVersion {
     pub settings: Arc<ModelSettings>,
     /// The same as clients see it, everything inferred filled in.
     pub config: Arc<ModelConfig>,
+    /// SHA-256 of its files' `SHA256SUMS`, where it was worked out.
+    pub digest: Option<Arc<str>>,
     /// What its precision costs, where it computes with less than full precision.
     pub precision: Option<PrecisionReport>,
     /// Its queue and sessions.

@@ -4,14 +4,18 @@
 //! Invariants: requests are counted once, when they are answered or refused; rows and executions of a batch
 //! that failed are not counted. Warm-up batches never come here.
 
+mod recent;
+
 use std::{
     collections::BTreeMap,
     sync::{Mutex, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use girandole_core::DeviceRun;
 
+use self::recent::Durations;
+pub use self::recent::Recent;
 use crate::metrics::VersionMetrics;
 pub use crate::{batcher::Reason, metrics::FailureReason};
 
@@ -67,6 +71,8 @@ pub struct ModelStatistics {
     pub batches: Vec<BatchStatistics>,
     /// Memory by device: kind (`CPU`, `GPU`), number, bytes.
     pub memory: Vec<girandole_core::MemoryUse>,
+    /// How long the last minute's requests took.
+    pub recent: Recent,
 }
 
 /// Counts what happens to a version's requests. One short lock for a batch or a refusal, none for a request.
@@ -76,13 +82,14 @@ pub(crate) struct Recorder {
     metrics: VersionMetrics,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counts {
     last_inference_ms: u64,
     inference_count: u64,
     execution_count: u64,
     inference: InferStatistics,
     batches: BTreeMap<u64, BatchStatistics>,
+    recent: Durations,
 }
 
 /// An execution that was answered.
@@ -109,14 +116,14 @@ impl StatisticDuration {
 impl Recorder {
     /// Nothing counted yet; the version's metrics appear, at zero.
     pub(crate) fn new(model: &str, version: u64) -> Self {
-        Self { counts: Mutex::default(), metrics: VersionMetrics::new(model, version) }
+        Self { counts: Mutex::new(Counts::new(Instant::now())), metrics: VersionMetrics::new(model, version) }
     }
 
     /// A batch was run and its requests are being answered.
     pub(crate) fn execution(&self, execution: &Execution<'_>) {
         self.metrics.execution(execution);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.add(execution);
+        counts.add(execution, Instant::now());
         counts.last_inference_ms = now_ms();
     }
 
@@ -159,18 +166,31 @@ impl Recorder {
             inference: counts.inference,
             batches: counts.batches.values().copied().collect(),
             memory,
+            recent: counts.recent.quantiles(Instant::now()),
         }
     }
 }
 
 impl Counts {
-    fn add(&mut self, execution: &Execution<'_>) {
+    fn new(now: Instant) -> Self {
+        Self {
+            last_inference_ms: 0,
+            inference_count: 0,
+            execution_count: 0,
+            inference: InferStatistics::default(),
+            batches: BTreeMap::new(),
+            recent: Durations::new(now),
+        }
+    }
+
+    fn add(&mut self, execution: &Execution<'_>, now: Instant) {
         self.inference_count += execution.rows as u64;
         self.execution_count += 1;
         let requests = execution.requests.len();
         for (queued, took) in execution.requests {
             self.inference.queue.add(1, *queued);
             self.inference.success.add(1, *took);
+            self.recent.add(now, *took);
         }
         self.inference.compute_input.add(requests, execution.compute_input);
         self.inference.compute_infer.add(requests, execution.compute_infer);

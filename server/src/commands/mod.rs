@@ -2,6 +2,7 @@
 
 use std::{fmt, process::ExitCode};
 
+pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod certs;
 pub(crate) mod check;
@@ -10,6 +11,7 @@ pub(crate) mod inspect;
 pub(crate) mod seal;
 pub(crate) mod serve;
 mod test_data;
+pub(crate) mod traffic;
 
 /// How a command ends: an exit code, or a failure to print.
 pub(crate) type Outcome = Result<ExitCode, Failure>;

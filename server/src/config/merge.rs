@@ -27,6 +27,9 @@ impl ServeOptions {
             grpc_port: self.grpc_port.or(below.grpc_port),
             metrics_address: self.metrics_address.or(below.metrics_address),
             metrics_port: self.metrics_port.or(below.metrics_port),
+            admin_address: self.admin_address.or(below.admin_address),
+            admin_port: self.admin_port.or(below.admin_port),
+            admin_token_file: self.admin_token_file.or(below.admin_token_file),
             tls_cert: self.tls_cert.or(below.tls_cert),
             tls_key: self.tls_key.or(below.tls_key),
             insecure: self.insecure.or(below.insecure),
@@ -37,6 +40,7 @@ impl ServeOptions {
             log_format: self.log_format.or(below.log_format),
             log_level: self.log_level.or(below.log_level),
             log_verbose: self.log_verbose.or(below.log_verbose),
+            audit_log: self.audit_log.or(below.audit_log),
             trace_file: self.trace_file.or(below.trace_file),
         }
     }

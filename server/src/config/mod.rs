@@ -3,9 +3,11 @@
 //! [`ServeOptions`] is what a person may say, [`ServeConfig`] what the server does. Every mistake is
 //! reported, not only the first.
 
+mod addresses;
 mod merge;
 mod options;
 mod validate;
 
-pub(crate) use options::{ControlMode, ServeOptions};
+pub(crate) use addresses::Addresses;
+pub(crate) use options::{AdminAddress, ControlMode, ServeOptions};
 pub(crate) use validate::{ServeConfig, resolve};

@@ -2,7 +2,7 @@
 //! `girandole.toml` (the flag's name with `_` for `-`). Unset options are `None`, so that a layer below may
 //! set them.
 
-use std::{net::IpAddr, path::PathBuf};
+use std::{net::IpAddr, path::PathBuf, str::FromStr};
 
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
@@ -20,6 +20,35 @@ pub(crate) enum ControlMode {
     Poll,
     /// By request only.
     Explicit,
+}
+
+/// Where administration is served, if at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) enum AdminAddress {
+    /// Nowhere.
+    Off,
+    /// On this address.
+    On(IpAddr),
+}
+
+impl FromStr for AdminAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "off" => Ok(Self::Off),
+            ip => ip.parse().map(Self::On).map_err(|_| format!("'{ip}' is neither an IP address nor off")),
+        }
+    }
+}
+
+impl TryFrom<String> for AdminAddress {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
 }
 
 /// Options of `girandole serve`.
@@ -52,7 +81,8 @@ pub(crate) struct ServeOptions {
     /// Milliseconds that a version's files must stay unchanged before it is loaded [default: 1000]
     #[arg(long, env = "GIRANDOLE_REPOSITORY_SETTLE_MS", value_name = "MS")]
     pub(crate) repository_settle_ms: Option<u64>,
-    /// Where states are kept that outlive a restart, such as rollouts' [default: .girandole in the first repository]
+    /// Where the server keeps what must outlast it: where rollouts stand, traffic of repositories that cannot be
+    /// written, the audit log [default: .girandole in the first repository, for rollouts alone]
     #[arg(long, env = "GIRANDOLE_STATE_DIR", value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
     /// Load no version without a matching SHA256SUMS [default: false]
@@ -89,7 +119,17 @@ pub(crate) struct ServeOptions {
     /// The metrics listener's port; 0 takes a free one [default: 8002]
     #[arg(long, env = "GIRANDOLE_METRICS_PORT", value_name = "PORT")]
     pub(crate) metrics_port: Option<u16>,
-    /// The server's certificate chain (PEM), for TLS 1.3 on REST and gRPC; reloaded when it changes
+    /// The address of the listener for administration, or off [default: 127.0.0.1]
+    #[arg(long, env = "GIRANDOLE_ADMIN_ADDRESS", value_name = "IP|off")]
+    pub(crate) admin_address: Option<AdminAddress>,
+    /// The port of the listener for administration; 0 takes a free one [default: 8003]
+    #[arg(long, env = "GIRANDOLE_ADMIN_PORT", value_name = "PORT")]
+    pub(crate) admin_port: Option<u16>,
+    /// Who may administer: a name and a token (16 characters at least) on each line; without it whoever is on
+    /// this machine
+    #[arg(long, env = "GIRANDOLE_ADMIN_TOKEN_FILE", value_name = "FILE")]
+    pub(crate) admin_token_file: Option<PathBuf>,
+    /// The server's certificate chain (PEM), for TLS 1.3 on REST, gRPC and administration; reloaded when it changes
     #[arg(long, env = "GIRANDOLE_TLS_CERT", value_name = "FILE")]
     pub(crate) tls_cert: Option<PathBuf>,
     /// The certificate's private key (PEM)
@@ -120,6 +160,10 @@ pub(crate) struct ServeOptions {
     /// As Triton's: 0 logs at info, 1 at debug, more at trace
     #[arg(long, env = "GIRANDOLE_LOG_VERBOSE", value_name = "LEVEL")]
     pub(crate) log_verbose: Option<u8>,
+    /// Where every change of versions, traffic and settings is written down [default: audit.jsonl in the state
+    /// directory, if there is one]
+    #[arg(long, env = "GIRANDOLE_AUDIT_LOG", value_name = "FILE")]
+    pub(crate) audit_log: Option<PathBuf>,
     /// Where requests are traced to, once tracing is switched on by its settings
     #[arg(long, env = "GIRANDOLE_TRACE_FILE", value_name = "FILE")]
     pub(crate) trace_file: Option<PathBuf>,

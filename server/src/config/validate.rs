@@ -2,18 +2,20 @@
 
 use std::{
     fs,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use girandole_api::security::{TlsFiles, exposure};
+use girandole_api::security::TlsFiles;
 
-use super::{ControlMode, ServeOptions};
+use super::{Addresses, ControlMode, ServeOptions};
 use crate::logging::{self, LogFormat};
 
 /// A day: longer is as good as for ever, and a clock can count it.
 const MAX_EXIT_TIMEOUT: u64 = 24 * 3600;
+
+/// The audit log's name in a state directory.
+const AUDIT_LOG: &str = "audit.jsonl";
 
 /// How to serve, complete and consistent.
 #[derive(Clone, Debug)]
@@ -30,9 +32,8 @@ pub(crate) struct ServeConfig {
     pub(crate) cores: usize,
     /// How many there are, or why none can be used.
     pub(crate) gpus: Result<usize, String>,
-    pub(crate) http: SocketAddr,
-    pub(crate) grpc: SocketAddr,
-    pub(crate) metrics: SocketAddr,
+    pub(crate) addresses: Addresses,
+    pub(crate) admin_token_file: Option<PathBuf>,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) max_request_bytes: usize,
     pub(crate) max_inflight_bytes: usize,
@@ -40,6 +41,7 @@ pub(crate) struct ServeConfig {
     pub(crate) shutdown_grace: Duration,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
+    pub(crate) audit_log: Option<PathBuf>,
     pub(crate) trace_file: Option<PathBuf>,
 }
 
@@ -57,7 +59,7 @@ fn read(path: &Path) -> Result<ServeOptions, String> {
     toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-fn validate(options: ServeOptions) -> Result<ServeConfig, String> {
+fn validate(mut options: ServeOptions) -> Result<ServeConfig, String> {
     let mut mistakes = Vec::new();
     let control_mode = options.model_control_mode.unwrap_or_default();
     if options.model_repository.is_empty() {
@@ -77,29 +79,20 @@ fn validate(options: ServeOptions) -> Result<ServeConfig, String> {
             mistakes.push(format!("{name} must be at least 1"));
         }
     }
+    let addresses = Addresses::of(&options);
     let stopping = stopping(options.exit_timeout_secs, options.shutdown_grace_secs);
     let (exit_timeout, shutdown_grace) = stopping.unwrap_or_else(|mistake| {
         mistakes.push(mistake);
         Default::default()
     });
-    let tls = tls(options.tls_cert, options.tls_key).unwrap_or_else(|mistake| {
+    let tls = tls(options.tls_cert.take(), options.tls_key.take()).unwrap_or_else(|mistake| {
         mistakes.push(mistake);
         None
     });
-    let log_level = log_level(options.log_level, options.log_verbose);
+    let log_level = log_level(options.log_level.take(), options.log_verbose);
     mistakes.extend(logging::filter(&log_level).err());
-    let address = |ip: Option<IpAddr>, port: Option<u16>, default: u16| {
-        SocketAddr::new(ip.unwrap_or(Ipv4Addr::LOCALHOST.into()), port.unwrap_or(default))
-    };
-    let http = address(options.http_address, options.http_port, 8000);
-    let grpc = address(options.grpc_address, options.grpc_port, 8001);
-    let metrics = address(options.metrics_address, options.metrics_port, 8002);
-    mistakes.extend(clash([("REST", http), ("gRPC", grpc), ("metrics", metrics)]));
-    let insecure = options.insecure.unwrap_or(false);
-    for (name, listener) in [("--http-address", http), ("--grpc-address", grpc)] {
-        let exposed = exposure(listener.ip(), tls.is_some(), insecure);
-        mistakes.extend(exposed.err().map(|error| format!("{name}: {error}")));
-    }
+    mistakes.extend(addresses.mistakes(tls.is_some(), &options));
+    let in_state_dir = options.state_dir.as_ref().map(|dir| dir.join(AUDIT_LOG));
     let gpus = girandole_engine::device::gpus();
     mistakes.extend(missing_gpu(options.require_gpu.unwrap_or(false), &gpus));
     if !mistakes.is_empty() {
@@ -117,9 +110,8 @@ fn validate(options: ServeOptions) -> Result<ServeConfig, String> {
         load_threads: options.model_load_thread_count.unwrap_or(2),
         cores: options.cores.unwrap_or_else(girandole_engine::device::default_threads),
         gpus,
-        http,
-        grpc,
-        metrics,
+        addresses,
+        admin_token_file: options.admin_token_file,
         tls,
         max_request_bytes: options.max_request_bytes.unwrap_or(64 << 20),
         max_inflight_bytes: options.max_inflight_bytes.unwrap_or(1 << 30),
@@ -127,6 +119,7 @@ fn validate(options: ServeOptions) -> Result<ServeConfig, String> {
         shutdown_grace,
         log_format: options.log_format.unwrap_or_default(),
         log_level,
+        audit_log: options.audit_log.or(in_state_dir),
         trace_file: options.trace_file,
     })
 }
@@ -174,94 +167,5 @@ fn log_level(level: Option<String>, verbose: Option<u8>) -> String {
     })
 }
 
-/// Two listeners cannot have one port of one address; port 0 is a free one each.
-fn clash(listeners: [(&str, SocketAddr); 3]) -> Vec<String> {
-    let pairs = [(0, 1), (0, 2), (1, 2)].map(|(a, b)| (listeners[a], listeners[b]));
-    let same = |((_, a), (_, b)): &((&str, SocketAddr), (&str, SocketAddr))| a == b && a.port() != 0;
-    pairs
-        .into_iter()
-        .filter(same)
-        .map(|((a, at), (b, _))| format!("{a} and {b} cannot both listen on {at}"))
-        .collect()
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn options(model_repository: &str) -> ServeOptions {
-        ServeOptions { model_repository: vec![model_repository.into()], ..ServeOptions::default() }
-    }
-
-    #[test]
-    fn defaults_are_tritons_ports_on_the_loopback() {
-        let config = validate(options("models")).unwrap();
-        let ports = [config.http, config.grpc, config.metrics].map(|address| address.port());
-        assert_eq!(ports, [8000, 8001, 8002]);
-        assert!(config.http.ip().is_loopback());
-    }
-
-    #[test]
-    fn all_mistakes_are_reported_at_once() {
-        let mistakes = validate(ServeOptions {
-            http_address: Some([0, 0, 0, 0].into()),
-            tls_key: Some("key.pem".into()),
-            grpc_port: Some(8002),
-            repository_poll_secs: Some(0),
-            load_model: vec!["x".into()],
-            log_level: Some("=".into()),
-            exit_timeout_secs: Some(3),
-            shutdown_grace_secs: Some(3),
-            ..ServeOptions::default()
-        })
-        .unwrap_err();
-        for part in [
-            "no repository",
-            "--load-model needs",
-            "--repository-poll-secs must be",
-            "--tls-key needs",
-            "--shutdown-grace-secs must be less",
-            "no log level",
-            "gRPC and metrics cannot both listen on 127.0.0.1:8002",
-            "--http-address: 0.0.0.0 can be reached",
-        ] {
-            assert!(mistakes.contains(part), "{part} is not in:\n{mistakes}");
-        }
-    }
-
-    #[test]
-    fn the_grace_leaves_time_for_what_was_taken() {
-        let secs = Duration::from_secs_f64;
-        for (timeout, grace, expected) in [
-            (None, None, (30.0, 1.0)),
-            (Some(1), None, (1.0, 0.5)),
-            (Some(0), Some(0), (0.0, 0.0)),
-            (Some(9), Some(8), (9.0, 8.0)),
-        ] {
-            assert_eq!(stopping(timeout, grace), Ok((secs(expected.0), secs(expected.1))));
-        }
-    }
-
-    #[test]
-    fn a_public_address_needs_tls_or_insecure() {
-        let public = ServeOptions { http_address: Some([0, 0, 0, 0].into()), ..options("models") };
-        assert!(validate(public.clone()).is_err());
-        assert!(validate(ServeOptions { insecure: Some(true), ..public.clone() }).is_ok());
-        let tls = ServeOptions { tls_cert: Some("c".into()), tls_key: Some("k".into()), ..public };
-        assert!(validate(tls).is_ok());
-    }
-
-    #[test]
-    fn flags_win_over_the_file_and_unknown_keys_are_errors() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("girandole.toml");
-        fs::write(&path, "model_repository = [\"file\"]\nhttp_port = 1\ngrpc_port = 2\n").unwrap();
-        let flags =
-            ServeOptions { config: Some(path.clone()), http_port: Some(9), ..ServeOptions::default() };
-        let config = resolve(flags.clone()).unwrap();
-        assert_eq!((config.http.port(), config.grpc.port()), (9, 2));
-        assert_eq!(config.repositories, [PathBuf::from("file")]);
-        fs::write(&path, "http_prot = 1\n").unwrap();
-        assert!(resolve(flags).unwrap_err().contains("http_prot"));
-    }
-}
+mod tests;

@@ -23,6 +23,8 @@ pub struct Server {
     pub grpc: String,
     /// The metrics listener's address.
     pub metrics: String,
+    /// The address of the listener for administration.
+    pub admin: String,
 }
 
 impl Server {
@@ -33,20 +35,21 @@ impl Server {
     pub fn start(options: &[&str]) -> io::Result<Self> {
         let mut process = Command::new(binary()?)
             .args(["serve", "--http-port", "0", "--grpc-port", "0", "--metrics-port", "0"])
+            .args(["--admin-port", "0"])
             .args(["--model-repository".as_ref(), root().join("model-repo").as_os_str()])
             .args(options)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()?;
         let addresses = process.stdout.take().and_then(|out| addresses(BufReader::new(out)));
-        let Some([rest, grpc, metrics]) = addresses else {
+        let Some([rest, grpc, metrics, admin]) = addresses else {
             let _ = process.kill();
             return Err(io::Error::other(format!(
                 "the server ended before it listened: {}",
                 process.wait()?
             )));
         };
-        let server = Self { process, rest, grpc, metrics };
+        let server = Self { process, rest, grpc, metrics, admin };
         server.wait_until_ready()?;
         Ok(server)
     }
@@ -134,9 +137,9 @@ fn binary() -> io::Result<PathBuf> {
 }
 
 /// The three addresses of the line that says where the server listens.
-fn addresses(lines: impl BufRead) -> Option<[String; 3]> {
+fn addresses(lines: impl BufRead) -> Option<[String; 4]> {
     let line = lines.lines().map_while(Result::ok).find(|line| line.contains("is listening:"))?;
     let value =
         |key: &str| line.split_whitespace().find_map(|word| word.strip_prefix(key).map(str::to_owned));
-    Some([value("rest=")?, value("grpc=")?, value("metrics=")?])
+    Some([value("rest=")?, value("grpc=")?, value("metrics=")?, value("admin=")?])
 }

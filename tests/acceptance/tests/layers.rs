@@ -63,6 +63,7 @@ fn our_crates_depend_one_way() {
     assert_eq!(ours("girandole-cuda"), set(&[]));
     assert_eq!(ours("girandole-kernels"), set(&[]));
     assert_eq!(ours("girandole-rollout"), set(&[]));
+    assert_eq!(ours("girandole-audit"), set(&["girandole-core"]));
     let runtime = ["girandole-core", "girandole-proto", "girandole-rollout"];
     assert_eq!(ours("girandole-runtime"), set(&runtime));
     assert_eq!(ours("girandole-api"), set(&["girandole-core", "girandole-proto", "girandole-runtime"]));

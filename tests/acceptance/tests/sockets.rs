@@ -14,7 +14,7 @@ fn server() -> Server {
 #[test]
 fn garbage_ends_only_its_own_connection() {
     let mut server = server();
-    for address in [server.rest.clone(), server.grpc.clone(), server.metrics.clone()] {
+    for address in [&server.rest, &server.grpc, &server.metrics, &server.admin].map(String::clone) {
         let noise: Vec<u8> = (0..4096_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         let mut stream = server.connect(&address).unwrap();
         let _ = stream.write_all(&noise);

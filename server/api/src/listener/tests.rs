@@ -29,7 +29,7 @@ async fn start(router: Router, tls: Option<Tls>, limits: ConnectionLimits) -> Ru
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     let (end, stop) = stop::channel();
-    let listener = Listener { socket, router, tls, limits };
+    let listener = Listener { socket, router, tls, limits, peers: false };
     let task = tokio::spawn(listener.serve(stop));
     Running { address, end, task }
 }

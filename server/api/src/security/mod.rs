@@ -1,7 +1,10 @@
-//! What keeps the server safe on a network: TLS 1.3, and no open ports without it.
+//! What keeps the server safe on a network: TLS 1.3, and no open ports without it; and who may do what where changes are made.
 
+mod access;
 mod exposure;
 pub(crate) mod tls;
 
-pub use exposure::exposure;
+pub(crate) use access::admit;
+pub use access::{Access, Tokens};
+pub use exposure::{admin_exposure, exposure};
 pub use tls::{Tls, TlsFiles};

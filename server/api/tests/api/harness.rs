@@ -13,7 +13,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use girandole_api::{ApiOptions, Ended, Limits, LogControl, LogSettings, serve};
+use girandole_api::{
+    AdminListener, ApiOptions, AuditQuery, AuditTrail, Ended, Limits, LogControl, LogSettings,
+    security::Access, serve,
+};
 use girandole_core::{
     DType, Error, LoadRequest, ModelSpec, Result, TensorSpec,
     mock::{MockLoader, MockModel, identity},
@@ -35,6 +38,7 @@ pub(crate) struct Server {
     pub(crate) gate: Arc<Gate>,
     pub(crate) grpc: SocketAddr,
     http: SocketAddr,
+    admin: SocketAddr,
     runtime: RuntimeHandle,
     end: Option<End>,
     _repository: tempfile::TempDir,
@@ -119,6 +123,15 @@ impl LogControl for Log {
     }
 }
 
+/// An audit log of one entry.
+struct Trail;
+
+impl AuditTrail for Trail {
+    fn entries(&self, query: &AuditQuery) -> Result<Vec<String>> {
+        Ok(vec![r#"{"seq":1}"#.to_owned()].into_iter().take(query.limit).collect())
+    }
+}
+
 impl Server {
     pub(crate) async fn start() -> Self {
         Self::with(Limits::default()).await
@@ -137,17 +150,25 @@ impl Server {
         let loader = MockLoader(Arc::new(move |request| model(request, &loading)));
         let (service, runtime) = Runtime::start(options, Arc::new(loader)).unwrap();
         runtime.initial_load().await;
-        let (http, grpc) = (bind().await, bind().await);
-        let addresses = (http.local_addr().unwrap(), grpc.local_addr().unwrap());
+        let (http, grpc, admin) = (bind().await, bind().await, bind().await);
+        let addresses = [&http, &grpc, &admin].map(|listener| listener.local_addr().unwrap());
+        let admin = AdminListener { socket: admin, access: Access::Loopback, trail: Some(Arc::new(Trail)) };
         let (stop, stopped) = oneshot::channel();
-        let api = ApiOptions { http: Some(http), grpc: Some(grpc), limits, ..ApiOptions::default() };
+        let api = ApiOptions {
+            http: Some(http),
+            grpc: Some(grpc),
+            admin: Some(admin),
+            limits,
+            ..ApiOptions::default()
+        };
         let shutdown = async { stopped.await.unwrap_or_else(|_| Instant::now()) };
         let serving = tokio::spawn(serve(api, service.clone(), Arc::new(Log::default()), shutdown));
         Self {
             service,
             gate,
-            http: addresses.0,
-            grpc: addresses.1,
+            http: addresses[0],
+            grpc: addresses[1],
+            admin: addresses[2],
             runtime,
             end: Some((stop, serving)),
             _repository: repository,
@@ -180,13 +201,19 @@ impl Server {
         headers: &[(&str, &str)],
         body: Bytes,
     ) -> Answer {
-        let mut request = Request::builder().method(method).uri(format!("http://{}{path}", self.http));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        exchange(request.body(Full::new(body)).unwrap()).await
+        send(self.http, method, path, headers, body).await
     }
 
+    /// A request to the listener for administration.
+    pub(crate) async fn administer(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        send(self.admin, method, path, headers, Bytes::copy_from_slice(body.as_bytes())).await
+    }
     pub(crate) async fn channel(&self) -> Channel {
         let address = format!("http://{}", self.grpc);
         Channel::from_shared(address).unwrap().connect().await.unwrap()
@@ -195,6 +222,20 @@ impl Server {
     pub(crate) async fn client(&self) -> GrpcInferenceServiceClient<Channel> {
         GrpcInferenceServiceClient::new(self.channel().await)
     }
+}
+
+async fn send(
+    address: SocketAddr,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Bytes,
+) -> Answer {
+    let mut request = Request::builder().method(method).uri(format!("http://{address}{path}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    exchange(request.body(Full::new(body)).unwrap()).await
 }
 
 /// What a GET of this address answers.

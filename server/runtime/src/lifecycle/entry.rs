@@ -5,9 +5,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Weak},
+    time::Instant,
 };
 
-use girandole_core::{Error, Result};
+use girandole_core::{
+    Error, ErrorCode, Result,
+    audit::{Actor, Change, What},
+};
 use tokio::sync::oneshot;
 
 use super::{
@@ -26,14 +30,28 @@ pub(crate) type Done = oneshot::Sender<Result<()>>;
 
 /// What is to be done about a model.
 pub(super) enum Task {
-    /// Look at what a scan found.
-    Update(FoundModel),
+    /// Look at what a scan found, or somebody made of it.
+    Update(FoundModel, Actor),
+    /// Look for versions that are needed now.
+    Look(Actor),
     /// Load it anew because somebody asked, with this configuration in place of the file's.
     Load(Option<String>, Option<Done>),
     /// Take every version away because somebody asked.
     Unload(Done),
     /// Take every version away because its directory is gone.
     Remove,
+}
+
+impl Task {
+    /// Who is behind it.
+    pub(super) fn actor(&self) -> Actor {
+        match self {
+            Self::Update(_, who) | Self::Look(who) => who.clone(),
+            Self::Load(_, None) => Actor::Server,
+            Self::Load(_, Some(_)) | Self::Unload(_) => Actor::Client,
+            Self::Remove => Actor::Repository,
+        }
+    }
 }
 
 /// One model.
@@ -47,6 +65,12 @@ pub(super) struct Entry {
     pub(super) queue: VecDeque<Task>,
     /// Where requests go.
     pub(super) signposts: Signposts,
+    /// When its traffic was last written by request.
+    pub(super) edited: Option<Instant>,
+    /// Who is behind what is being done.
+    pub(super) actor: Actor,
+    /// What changed and nobody was told of yet.
+    pub(super) changes: Vec<(Actor, Change)>,
     states: BTreeMap<u64, VersionStatus>,
     problem: Option<String>,
     retired: Vec<(u64, Weak<ServedVersion>)>,
@@ -59,10 +83,15 @@ impl Entry {
         idle && self.retired.is_empty() && self.problem.is_none()
     }
 
+    /// Whether whoever looked at this moment may have missed what was written by request.
+    pub(super) fn was_edited_after(&self, moment: Instant) -> bool {
+        self.edited.is_some_and(|edited| edited >= moment)
+    }
+
     /// Queues a task; a later scan takes the place of an earlier one that nobody looked at yet.
     pub(super) fn enqueue(&mut self, task: Task) {
-        if matches!(task, Task::Update(_)) {
-            self.queue.retain(|queued| !matches!(queued, Task::Update(_)));
+        if matches!(task, Task::Update(..)) {
+            self.queue.retain(|queued| !matches!(queued, Task::Update(..)));
         }
         self.queue.push_back(task);
     }
@@ -103,6 +132,7 @@ impl Entry {
     }
 
     fn apply_version(&mut self, number: u64, outcome: Result<Arc<ServedVersion>>) -> Result<()> {
+        self.note_version(number, &outcome);
         match outcome {
             Ok(version) => {
                 self.retire(number);
@@ -124,6 +154,10 @@ impl Entry {
 
     /// The model as a whole is wrong; what serves goes on.
     fn failed(&mut self, error: &Error) {
+        // A name that nobody has is no model's.
+        if error.code() != ErrorCode::NotFound {
+            self.note(Change::new(What::VersionFailed { reason: error.message().to_owned() }));
+        }
         self.problem = Some(error.message().to_owned());
         for status in self.states.values_mut().filter(|status| status.state == VersionState::Loading) {
             *status = self::status(VersionState::Unavailable, error.message());
@@ -143,9 +177,29 @@ impl Entry {
     }
 
     fn withdraw(&mut self, number: u64, reason: &str) {
+        let before = self.digest(number);
+        let what = What::VersionUnloaded { reason: reason.to_owned() };
+        self.note(Change::new(what).versions([number]).digests(before.as_deref(), None));
         self.tried.remove(&number);
         self.retire(number);
         self.states.insert(number, status(VersionState::Unloading, reason));
+    }
+
+    fn note_version(&mut self, number: u64, outcome: &Result<Arc<ServedVersion>>) {
+        let before = self.digest(number);
+        let (what, after) = match outcome {
+            Ok(version) => (What::VersionLoaded, version.digest.clone()),
+            Err(error) => (What::VersionFailed { reason: error.message().to_owned() }, before.clone()),
+        };
+        self.note(Change::new(what).versions([number]).digests(before.as_deref(), after.as_deref()));
+    }
+
+    fn note(&mut self, change: Change) {
+        self.changes.push((self.actor.clone(), change));
+    }
+
+    fn digest(&self, number: u64) -> Option<Arc<str>> {
+        self.serving.get(&number)?.digest.clone()
     }
 
     fn retire(&mut self, number: u64) {

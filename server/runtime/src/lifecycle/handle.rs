@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use girandole_core::{Error, Loader, Result};
+use girandole_core::{Error, Loader, Result, audit::Unwitnessed};
 use tokio::sync::oneshot;
 
 use super::{
@@ -24,10 +24,11 @@ use super::{
 };
 use crate::{
     instances::CoreBudget,
-    repository::{WatchOptions, Watcher},
+    repository::{Roots, WatchOptions, Watcher},
     service::{ByteBudget, Service, Shared},
     snapshot::Snapshot,
     trace::Tracer,
+    traffic::{Overlays, TrafficStore},
 };
 
 /// The runtime as a whole.
@@ -50,13 +51,19 @@ impl Runtime {
         let (events, received) = mpsc::channel();
         let explicit = matches!(options.control_mode, ControlMode::Explicit { .. });
         let (in_flight, tracer) = (ByteBudget::new(options.in_flight_bytes), Tracer::new(&options.trace)?);
-        let shared = Arc::new(Shared::new(events.clone(), explicit, in_flight, tracer));
+        let overlays = options.state_dir.as_deref().map(Overlays::new);
+        let shared = Arc::new(Shared {
+            traffic: TrafficStore::new(options.repositories.clone(), overlays.clone()),
+            witness: options.witness.clone().unwrap_or_else(|| Arc::new(Unwitnessed)),
+            ..Shared::new(events.clone(), explicit, in_flight, tracer)
+        });
         let open = Arc::new(AtomicUsize::new(0));
         let on_closed = on_closed(open.clone(), events.clone(), options.on_unloaded.clone());
-        let watch = watch_options(&options);
+        let roots = Roots::new(&options.repositories).under(overlays);
+        let watch = watch_options(&options, roots.clone());
         let manager = Manager {
             shared: shared.clone(),
-            workshop: Arc::new(workshop(&options, loader, on_closed)),
+            workshop: Arc::new(workshop(&options, roots, loader, on_closed)),
             pool: Pool::start(options.load_threads)?,
             events: events.clone(),
             rollouts: Rollouts::open(shared.clock, options.state_dir, &options.repositories),
@@ -68,7 +75,7 @@ impl Runtime {
             .name("lifecycle".to_owned())
             .spawn(move || manager.run(&received))
             .map_err(|e| Error::internal(format!("cannot start the lifecycle's thread: {e}")))?;
-        let report = move |found| drop(events.send(Event::Scanned(found)));
+        let report = move |began, found| drop(events.send(Event::Scanned(began, found)));
         let watcher = Watcher::start(watch, report)?;
         Ok((Service(shared.clone()), RuntimeHandle { shared, _watcher: watcher }))
     }
@@ -86,7 +93,12 @@ fn check_repositories(options: &RuntimeOptions) -> Result<()> {
     }
 }
 
-fn workshop(options: &RuntimeOptions, loader: Arc<dyn Loader>, on_closed: CloseHook) -> Workshop {
+fn workshop(
+    options: &RuntimeOptions,
+    roots: Roots,
+    loader: Arc<dyn Loader>,
+    on_closed: CloseHook,
+) -> Workshop {
     let preparation = Preparation {
         loader,
         completion: options.completion,
@@ -95,7 +107,8 @@ fn workshop(options: &RuntimeOptions, loader: Arc<dyn Loader>, on_closed: CloseH
     };
     Workshop {
         preparation,
-        roots: options.repositories.clone(),
+        roots,
+        work_out_digests: options.witness.is_some(),
         cores: CoreBudget::new(options.cores),
         admission: Admission::new(options.available_memory),
         default_warmup: options.default_warmup,
@@ -104,10 +117,10 @@ fn workshop(options: &RuntimeOptions, loader: Arc<dyn Loader>, on_closed: CloseH
 }
 
 /// Only polling takes what it finds by itself, so only there must files settle.
-fn watch_options(options: &RuntimeOptions) -> WatchOptions {
+fn watch_options(options: &RuntimeOptions, roots: Roots) -> WatchOptions {
     let polls = options.control_mode == ControlMode::Poll;
     WatchOptions {
-        roots: options.repositories.clone(),
+        roots,
         settle_time: if polls { options.settle_time } else { Duration::ZERO },
         poll_interval: (options.control_mode != ControlMode::None).then_some(options.poll_interval),
     }

@@ -3,8 +3,8 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
     sync::Arc,
+    time::Instant,
 };
 
 use girandole_core::{DeviceKind, Error, Model, PrecisionReport, Result};
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     config::{Resolved, VersionPolicy},
     instances::{CoreBudget, OnClosed, Serving, ServingOptions},
-    repository::{FoundModel, scan_model},
+    repository::{FoundModel, Roots, scan_model, version_digest},
     settings::ModelSettings,
     snapshot::ServedVersion,
 };
@@ -32,7 +32,9 @@ pub(super) type CloseHook = Box<dyn Fn(&Arc<str>, u64) -> OnClosed + Send + Sync
 /// What all jobs share.
 pub(super) struct Workshop {
     pub(super) preparation: Preparation,
-    pub(super) roots: Vec<PathBuf>,
+    pub(super) roots: Roots,
+    /// Whether somebody wants to know the digests of versions.
+    pub(super) work_out_digests: bool,
     pub(super) cores: Arc<CoreBudget>,
     pub(super) admission: Admission,
     pub(super) default_warmup: bool,
@@ -57,6 +59,8 @@ pub(super) struct Update {
 /// What came of it.
 pub(crate) struct Updated {
     pub(super) found: FoundModel,
+    /// A moment before it was found.
+    pub(super) began: Instant,
     pub(super) policy: VersionPolicy,
     pub(super) versions: Vec<(u64, Attempt, Result<Arc<ServedVersion>>)>,
 }
@@ -73,10 +77,11 @@ impl Workshop {
     }
 
     fn try_update(&self, update: Update, loading: impl Fn(Vec<u64>)) -> Result<Updated> {
+        let began = Instant::now();
         let unknown = || Error::not_found(format!("model '{}' is in no model repository", update.name));
         let found = match update.found {
             Some(found) => found,
-            None => scan_model(&self.roots, &update.name)?.ok_or_else(unknown)?,
+            None => scan_model(self.roots.clone(), &update.name)?.ok_or_else(unknown)?,
         };
         if let Some(problem) = &found.problem {
             return Err(Error::invalid(problem.clone()));
@@ -96,7 +101,7 @@ impl Workshop {
             (number, plan::attempt(&found, number, config), self.load(&update.name, &found, number, &written))
         };
         let versions = to_load.into_iter().map(load).collect();
-        Ok(Updated { found, policy, versions })
+        Ok(Updated { found, began, policy, versions })
     }
 
     /// One version, warm and ready to be published. A panic is this version's failure alone.
@@ -121,7 +126,7 @@ impl Workshop {
     ) -> Result<Arc<ServedVersion>> {
         let _leave = found.versions.get(&number).map(|found| self.admission.admit(found)).transpose()?;
         let prepared = || self.prepare((name, number), found, written);
-        let Rehearsed { model, settings, config, precision, warm } = polite::run(prepared)?;
+        let Rehearsed { model, settings, config, precision, digest, warm } = polite::run(prepared)?;
         let serving = Serving::start(ServingOptions {
             model,
             settings: settings.clone(),
@@ -134,7 +139,7 @@ impl Workshop {
             warmup::run(&settings, self.default_warmup, |batch| serving.warm_up(batch))?;
         }
         let model = name.clone();
-        Ok(Arc::new(ServedVersion { model, version: number, settings, config, precision, serving }))
+        Ok(Arc::new(ServedVersion { model, version: number, settings, config, digest, precision, serving }))
     }
 
     /// Everything that can be done before sessions are opened.
@@ -154,7 +159,14 @@ impl Workshop {
             warmup::run(&settings, self.default_warmup, |batch| rehearsal.run(batch))?;
         }
         let (settings, config) = (Arc::new(settings), Arc::new(config));
-        Ok(Rehearsed { model, settings, config, precision, warm })
+        let digest = self.digest(found, number);
+        Ok(Rehearsed { model, settings, config, precision, digest, warm })
+    }
+
+    /// The digest of a version's files; `None` where nobody wants it, or they cannot have one.
+    fn digest(&self, found: &FoundModel, number: u64) -> Option<Arc<str>> {
+        let dir = || found.dir.join(number.to_string());
+        self.work_out_digests.then(|| version_digest(&dir()).ok()).flatten().map(Arc::from)
     }
 }
 
@@ -164,5 +176,6 @@ struct Rehearsed {
     settings: Arc<ModelSettings>,
     config: Arc<ModelConfig>,
     precision: Option<PrecisionReport>,
+    digest: Option<Arc<str>>,
     warm: bool,
 }

@@ -7,9 +7,10 @@ use std::{
         atomic::{AtomicUsize, Ordering},
         mpsc::{Receiver, RecvTimeoutError, Sender},
     },
+    time::Instant,
 };
 
-use girandole_core::{Error, Result};
+use girandole_core::{Error, Result, audit::Actor};
 use tracing::{error, info, warn};
 
 use super::{
@@ -18,19 +19,19 @@ use super::{
     job::{Update, Updated, Workshop},
     pool::Pool,
     rollouts::Rollouts,
+    traffic::TrafficEdit,
 };
 use crate::{
     repository::{Change, FoundModel, Listing, changes},
     rollout::Command,
     service::Shared,
     snapshot::Snapshot,
-    traffic::FoundTraffic,
 };
 
 /// What the manager acts on.
 pub(crate) enum Event {
-    /// The repositories were looked at.
-    Scanned(Result<Listing>),
+    /// The repositories were looked at, from this moment on.
+    Scanned(Instant, Result<Listing>),
     /// A job is about to load these versions.
     Loading(Arc<str>, Vec<u64>),
     /// A job is done.
@@ -41,8 +42,10 @@ pub(crate) enum Event {
     Load(String, Option<String>, Done),
     /// Somebody asks to unload a model.
     Unload(String, Done),
+    /// Somebody wrote a model's traffic file, and it is to apply now.
+    Traffic(String, TrafficEdit, Done),
     /// Somebody acts on a model's rollout.
-    Rollout(String, Command, Done),
+    Rollout(String, Command, Actor, Done),
     /// Let everything finish and close.
     Shutdown(Done),
 }
@@ -64,11 +67,11 @@ pub(super) struct Manager {
 pub(super) struct State {
     pub(super) entries: BTreeMap<Arc<str>, Entry>,
     /// What was last acted on, by model.
-    known: BTreeMap<String, FoundModel>,
+    pub(super) known: BTreeMap<String, FoundModel>,
     /// The models that must serve for the server to be ready; `None` before the first scan.
     initial: Option<BTreeSet<Arc<str>>>,
     unreachable: bool,
-    shutdown: Option<Done>,
+    pub(super) shutdown: Option<Done>,
     /// Answers that go out once what they tell of is published.
     pub(super) answers: Vec<(Done, Result<()>)>,
 }
@@ -95,8 +98,8 @@ impl Manager {
 
     fn act(&mut self, event: Event) {
         match event {
-            Event::Scanned(Ok(listing)) => self.scanned(listing),
-            Event::Scanned(Err(error)) => self.unreachable(&error),
+            Event::Scanned(began, Ok(listing)) => self.scanned(began, listing),
+            Event::Scanned(_, Err(error)) => self.unreachable(&error),
             Event::Loading(model, versions) => self.entry(&model).loading(&versions),
             Event::Updated(model, outcome, done) => self.updated(&model, outcome, done),
             Event::Closed(model, version) => {
@@ -106,12 +109,13 @@ impl Manager {
             }
             Event::Load(model, config, done) => self.enqueue(&model.into(), Task::Load(config, Some(done))),
             Event::Unload(model, done) => self.unload(&model, done),
-            Event::Rollout(model, asked, done) => self.control_rollout(&model, asked, done),
+            Event::Traffic(model, edit, done) => self.edit_traffic(&model.into(), edit, done),
+            Event::Rollout(model, asked, who, done) => self.control_rollout(&model.into(), asked, who, done),
             Event::Shutdown(done) => self.shutdown(done),
         }
     }
 
-    fn entry(&mut self, name: &Arc<str>) -> &mut Entry {
+    pub(super) fn entry(&mut self, name: &Arc<str>) -> &mut Entry {
         self.state.entries.entry(name.clone()).or_default()
     }
 
@@ -121,7 +125,7 @@ impl Manager {
         }
     }
 
-    fn scanned(&mut self, listing: Listing) {
+    fn scanned(&mut self, began: Instant, mut listing: Listing) {
         if self.state.shutdown.is_some() {
             return;
         }
@@ -132,6 +136,7 @@ impl Manager {
             self.entry(&Arc::from(name.as_str()));
         }
         self.state.entries.retain(|name, entry| listing.models.contains_key(&**name) || !entry.is_blank());
+        self.keep_edits(began, &mut listing);
         let first = self.state.initial.is_none();
         match self.mode.clone() {
             ControlMode::Explicit { load_models } if first => self.load_initial(&listing, &load_models),
@@ -167,22 +172,10 @@ impl Manager {
                     let Some(found) = listing.models.remove(&name) else { continue };
                     let acted_on = found.acted_on(self.state.known.get(&name));
                     let name: Arc<str> = name.into();
-                    self.follow_traffic(&name, acted_on.traffic.clone());
+                    self.follow_traffic(&name, acted_on.traffic.clone(), Actor::Repository);
                     self.state.known.insert(name.to_string(), acted_on);
-                    self.enqueue(&name, Task::Update(found));
+                    self.enqueue(&name, Task::Update(found, Actor::Repository));
                 }
-            }
-        }
-    }
-
-    /// Traffic applies at once, whatever is being loaded: a way back must not wait.
-    fn follow_traffic(&mut self, name: &Arc<str>, found: Option<FoundTraffic>) {
-        let entry = self.state.entries.entry(name.clone()).or_default();
-        match entry.signposts.follow(name, found, &entry.serving, &mut self.rollouts) {
-            Ok(true) => info!(model = %name, "new traffic applies"),
-            Ok(false) => {}
-            Err(error) => {
-                error!(model = %name, %error, "the traffic file is refused; the one before applies")
             }
         }
     }
@@ -203,7 +196,7 @@ impl Manager {
         self.enqueue(&name.into(), Task::Unload(done));
     }
 
-    fn enqueue(&mut self, name: &Arc<str>, task: Task) {
+    pub(super) fn enqueue(&mut self, name: &Arc<str>, task: Task) {
         if self.state.shutdown.is_some() {
             return self.refuse(task);
         }
@@ -213,15 +206,17 @@ impl Manager {
 
     fn refuse(&mut self, task: Task) {
         if let Task::Load(_, Some(done)) | Task::Unload(done) = task {
-            self.state.answers.push((done, Err(Error::unavailable("the server is shutting down"))));
+            self.state.answers.push((done, Err(shutting_down())));
         }
     }
 
     /// Does what is next for a model, unless a job runs for it.
     fn advance(&mut self, name: &Arc<str>) {
         while let Some(task) = self.next_task(name) {
+            self.entry(name).actor = task.actor();
             match task {
-                Task::Update(found) => self.start(name, Some(found), false, None),
+                Task::Update(found, _) => self.start(name, Some(found), false, None),
+                Task::Look(_) => self.start(name, None, false, None),
                 Task::Load(config, done) => {
                     self.entry(name).config = config;
                     self.start(name, None, true, done);
@@ -232,7 +227,7 @@ impl Manager {
                 }
                 Task::Remove => {
                     self.entry(name).withdraw_all("it is in no model repository any more");
-                    self.follow_traffic(name, None);
+                    self.follow_traffic(name, None, Actor::Repository);
                 }
             }
         }
@@ -260,7 +255,7 @@ impl Manager {
             // The manager waits for every job before it ends.
             let loading = |versions| drop(events.send(Event::Loading(name.clone(), versions)));
             let outcome = match shared.shutting_down.load(Ordering::Acquire) {
-                true => Err(Error::unavailable("the server is shutting down")),
+                true => Err(shutting_down()),
                 false => workshop.update(update, loading),
             };
             let _ = events.send(Event::Updated(name.clone(), outcome, done));
@@ -270,13 +265,16 @@ impl Manager {
     fn updated(&mut self, name: &Arc<str>, outcome: Result<Updated>, done: Option<Done>) {
         let shutting_down = self.state.shutdown.is_some();
         // Where the repository is followed, scans bring the traffic, and newer ones than the job's may have come.
-        if let (Ok(updated), ControlMode::Explicit { .. }) = (&outcome, &self.mode) {
-            self.follow_traffic(name, updated.found.traffic.clone());
+        if let (Ok(updated), ControlMode::Explicit { .. }) = (&outcome, &self.mode)
+            && !self.entry(name).was_edited_after(updated.began)
+        {
+            let who = self.entry(name).actor.clone();
+            self.follow_traffic(name, updated.found.traffic.clone(), who);
         }
         let entry = self.entry(name);
         entry.running = false;
         let outcome = match shutting_down {
-            true => Err(Error::unavailable("the server is shutting down")),
+            true => Err(self::shutting_down()),
             false => entry.apply(outcome),
         };
         let versions: Vec<_> = entry.serving.keys().copied().collect();
@@ -308,6 +306,7 @@ impl Manager {
         let mut waiting = Vec::new();
         for entry in self.state.entries.values_mut() {
             waiting.extend(entry.queue.drain(..));
+            entry.actor = Actor::Server;
             entry.withdraw_all("the server is shutting down");
         }
         waiting.into_iter().for_each(|task| self.refuse(task));
@@ -318,8 +317,18 @@ impl Manager {
         self.open.load(Ordering::Acquire) == 0 && !self.state.entries.values().any(|entry| entry.running)
     }
 
+    /// Tells the witness what changed, so that nobody sees a change before it does.
+    fn tell_witness(&mut self) {
+        for (name, entry) in &mut self.state.entries {
+            for (who, change) in entry.changes.drain(..) {
+                self.shared.witness.record(&who, change.of(name));
+            }
+        }
+    }
+
     /// Stores the next snapshot, then tells everybody who waits for what it shows.
     fn publish(&mut self) {
+        self.tell_witness();
         let entries = &self.state.entries;
         let serves = |name: &Arc<str>| entries.get(name).is_some_and(|entry| !entry.serving.is_empty());
         let snapshot = Snapshot {
@@ -334,4 +343,8 @@ impl Manager {
             let _ = done.send(outcome);
         }
     }
+}
+
+pub(super) fn shutting_down() -> Error {
+    Error::unavailable("the server is shutting down")
 }

@@ -20,12 +20,14 @@ mod prepare;
 mod rehearsal;
 mod rollouts;
 mod signposts;
+mod traffic;
 mod warmup;
 
 pub use check::{CheckOptions, CheckReport, Checked, check};
 pub use handle::{Runtime, RuntimeHandle};
 pub(crate) use manager::Event;
 pub use options::{ControlMode, OnUnloaded, RuntimeOptions};
+pub(crate) use traffic::TrafficEdit;
 
 #[cfg(test)]
 mod tests;

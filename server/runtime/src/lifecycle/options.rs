@@ -2,6 +2,8 @@
 
 use std::{num::NonZero, path::PathBuf, sync::Arc, thread, time::Duration};
 
+use girandole_core::audit::Witness;
+
 use super::memory;
 use crate::{
     config::{Completion, Devices},
@@ -55,12 +57,15 @@ pub struct RuntimeOptions {
     pub in_flight_bytes: usize,
     /// Which requests are traced at the start, and where to.
     pub trace: TraceOptions,
-    /// Where states are kept that outlive the process; beside the models where none is given.
+    /// Where the server keeps what must outlast it: traffic of repositories that cannot be written, and where
+    /// rollouts stand. The latter is beside the models where no directory is given.
     pub state_dir: Option<PathBuf>,
     /// Bytes of memory that loads may still take; `None` where that is not known.
     pub available_memory: fn() -> Option<u64>,
     /// Called after a version's memory was let go.
     pub on_unloaded: Option<OnUnloaded>,
+    /// Who is told of every change; with one, versions' digests are worked out when they are loaded.
+    pub witness: Option<Arc<dyn Witness>>,
 }
 
 impl Default for RuntimeOptions {
@@ -81,6 +86,7 @@ impl Default for RuntimeOptions {
             state_dir: None,
             available_memory: memory::available,
             on_unloaded: None,
+            witness: None,
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use girandole_core::{Error, Result};
+use girandole_core::{Error, Result, audit::Actor};
 use tracing::{info, warn};
 
 use super::{
@@ -87,24 +87,26 @@ impl Manager {
     pub(super) fn look(&mut self) -> bool {
         let (rollouts, mut moved) = (&mut self.rollouts, false);
         for (name, entry) in &mut self.state.entries {
-            moved |= entry.signposts.look(name, &entry.serving, rollouts);
+            if let Some(change) = entry.signposts.look(name, &entry.serving, rollouts) {
+                entry.changes.push((Actor::Server, change));
+                moved = true;
+            }
         }
         moved
     }
 
     /// Does what a person asks for.
-    pub(super) fn control_rollout(&mut self, model: &str, asked: Command, done: Done) {
-        let outcome = self.obey(model, asked);
+    pub(super) fn control_rollout(&mut self, model: &Arc<str>, asked: Command, who: Actor, done: Done) {
+        let outcome = self.obey(model, asked, who);
         self.state.answers.push((done, outcome));
     }
 
-    fn obey(&mut self, model: &str, asked: Command) -> Result<()> {
-        let name: Arc<str> = model.into();
-        let entry = self.state.entries.get_mut(&name).ok_or_else(|| unknown_model(model))?;
-        info!(model, command = asked.as_str(), "a person acts on the rollout");
-        entry
-            .signposts
-            .obey(&name, asked, &mut self.rollouts)
-            .map_err(|error: Error| error.context(format!("model '{model}'")))
+    fn obey(&mut self, model: &Arc<str>, asked: Command, who: Actor) -> Result<()> {
+        let entry = self.state.entries.get_mut(model).ok_or_else(|| unknown_model(model))?;
+        info!(%model, command = asked.as_str(), %who, "a person acts on the rollout");
+        let change = entry.signposts.obey(model, asked, &mut self.rollouts);
+        let change = change.map_err(|error: Error| error.context(format!("model '{model}'")))?;
+        entry.changes.push((who, change));
+        Ok(())
     }
 }

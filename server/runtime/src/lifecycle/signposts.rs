@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use girandole_core::{Error, Result};
+use girandole_core::{
+    Error, Result,
+    audit::{Change, What},
+};
 
 use super::rollouts::Rollouts;
 use crate::{
@@ -33,30 +36,37 @@ pub(super) struct Signposts {
 }
 
 impl Signposts {
-    /// Follows a traffic file from now on, or none. One that cannot be honoured changes nothing. True where it is
-    /// another than before.
-    ///
-    /// # Errors
-    /// Why it cannot be honoured.
+    /// Follows a traffic file from now on, or none. One that cannot be honoured changes nothing. Answers with what
+    /// happened, where it is another than before.
     pub(super) fn follow(
         &mut self,
         model: &Arc<str>,
         found: Option<FoundTraffic>,
         serving: &Serving,
         rollouts: &mut Rollouts,
-    ) -> Result<bool> {
+    ) -> Option<Change> {
         if found == self.found {
-            return Ok(false);
+            return None;
         }
+        let before = self.routes.digest.clone();
+        let newest = found.as_ref().and_then(FoundTraffic::digest);
         let parsed = found.as_ref().map(|found| found.parse(model)).transpose();
         self.found = found;
         let refused = parsed.as_ref().err().map(|error| error.message().to_owned());
-        let outcome = parsed.map(|traffic| self.written = Arc::new(traffic.unwrap_or_default()));
+        if let Ok(traffic) = parsed {
+            self.written = Arc::new(traffic.unwrap_or_default());
+        }
+        let digest = if refused.is_some() { before.clone() } else { newest.clone() };
         let rollout = rollouts.follow(model, &self.written, self.routes.rollout.as_ref());
         let labels = bindings(&self.written, &self.routes.labels, serving);
         self.schedule(rollout.as_ref(), rollouts);
-        self.show(model, Routes { labels, refused, rollout, ..(*self.routes).clone() });
-        outcome.map(|()| true)
+        let what = match refused.clone() {
+            Some(reason) => What::TrafficRefused { reason },
+            None => What::TrafficApplied,
+        };
+        self.show(model, Routes { labels, digest, refused, rollout, ..(*self.routes).clone() });
+        let change = Change::new(what).versions(self.written.versions());
+        Some(change.digests(before.as_deref(), newest.as_deref()))
     }
 
     /// Looks where the labels point now that other versions serve.
@@ -68,42 +78,64 @@ impl Signposts {
         }
     }
 
+    /// The newest file, honoured or not.
+    pub(super) fn found(&self) -> Option<&FoundTraffic> {
+        self.found.as_ref()
+    }
+
     /// When the rollout is to be looked at, since the Unix epoch.
     pub(super) fn due(&self) -> Option<Duration> {
         self.due
     }
 
-    /// Looks at the rollout where its time has come. True where it moved.
-    pub(super) fn look(&mut self, model: &Arc<str>, serving: &Serving, rollouts: &mut Rollouts) -> bool {
+    /// Looks at the rollout where its time has come. Answers with what happened, where it moved.
+    pub(super) fn look(
+        &mut self,
+        model: &Arc<str>,
+        serving: &Serving,
+        rollouts: &mut Rollouts,
+    ) -> Option<Change> {
         let now = rollouts.clock.now();
-        if self.due.is_none_or(|due| due > now) {
-            return false;
-        }
+        self.due.filter(|due| *due <= now)?;
         let routes = self.routes.clone();
-        let Some(rollout) = &routes.rollout else { return false };
-        self.schedule(Some(rollout), rollouts);
-        let moved = rollout.look(|version| serving.contains_key(&version), now);
-        moved.map(|rollout| self.roll(model, rollout, rollouts)).is_some()
+        let before = routes.rollout.as_ref()?;
+        self.schedule(Some(before), rollouts);
+        let after = before.look(|version| serving.contains_key(&version), now)?;
+        let change = after.change(before, None);
+        Some(self.roll(model, after, change, rollouts))
     }
 
-    /// Does to the rollout what a person asks for.
+    /// Does to the rollout what a person asks for. Answers with what happened.
     ///
     /// # Errors
     /// `NotFound` where there is none, `InvalidArgument` where that is not possible as it stands.
-    pub(super) fn obey(&mut self, model: &Arc<str>, asked: Command, rollouts: &mut Rollouts) -> Result<()> {
+    pub(super) fn obey(
+        &mut self,
+        model: &Arc<str>,
+        asked: Command,
+        rollouts: &mut Rollouts,
+    ) -> Result<Change> {
         let none =
             || Error::not_found("it has no rollout: its traffic.toml has no [rollout] between two versions");
-        let rollout = self.routes.rollout.as_ref().ok_or_else(none)?;
-        let rollout = rollout.obey(asked, rollouts.clock.now())?;
-        self.roll(model, rollout, rollouts);
-        Ok(())
+        let before = self.routes.rollout.as_ref().ok_or_else(none)?;
+        let after = before.obey(asked, rollouts.clock.now())?;
+        let change = after.change(before, Some(asked));
+        Ok(self.roll(model, after, change, rollouts))
     }
 
     /// The rollout stands elsewhere from now on.
-    fn roll(&mut self, model: &Arc<str>, rollout: Rollout, rollouts: &mut Rollouts) {
+    fn roll(
+        &mut self,
+        model: &Arc<str>,
+        rollout: Rollout,
+        change: Change,
+        rollouts: &mut Rollouts,
+    ) -> Change {
         rollouts.moved(model, &rollout);
         self.schedule(Some(&rollout), rollouts);
         self.show(model, Routes { rollout: Some(rollout), ..(*self.routes).clone() });
+        let file = self.routes.digest.as_deref();
+        change.digests(file, file)
     }
 
     fn schedule(&mut self, rollout: Option<&Rollout>, rollouts: &Rollouts) {

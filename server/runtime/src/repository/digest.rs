@@ -5,7 +5,6 @@
 
 use std::{
     collections::BTreeMap,
-    fmt::Write as _,
     fs::{self, File},
     io::{self, Read},
     path::{Component, Path},
@@ -13,6 +12,8 @@ use std::{
 
 use girandole_core::{Error, Result};
 use sha2::{Digest, Sha256};
+
+use crate::atomic_file;
 
 /// The file's name within a version's directory.
 pub const DIGEST_FILE: &str = "SHA256SUMS";
@@ -76,13 +77,9 @@ pub fn seal(dir: &Path) -> Result<Digests> {
         let digest = digest_of(&dir.join(&path)).map_err(unavailable)?;
         digests.insert(path, digest);
     }
-    let mut text = String::new();
-    for (path, digest) in &digests {
-        text.push_str(&format!("{digest}  {path}\n"));
-    }
-    // Written beside and renamed, so that no watcher ever sees half of it.
-    let draft = dir.join(format!(".{DIGEST_FILE}.new"));
-    fs::write(&draft, text).and_then(|()| fs::rename(&draft, dir.join(DIGEST_FILE))).map_err(unavailable)?;
+    let text: String = digests.iter().map(|(path, digest)| line(digest, path)).collect();
+    // No watcher ever sees half of it.
+    atomic_file::replace(&dir.join(DIGEST_FILE), text.as_bytes()).map_err(unavailable)?;
     Ok(digests)
 }
 
@@ -152,6 +149,27 @@ fn files(dir: &Path) -> io::Result<Vec<String>> {
     Ok(found)
 }
 
+/// SHA-256 of the `SHA256SUMS` that a version's directory has, or would have if it were sealed now: one digest for
+/// all its files. Reads them all.
+///
+/// # Errors
+/// Where a file cannot be read, or is a link.
+pub(crate) fn version_digest(dir: &Path) -> io::Result<String> {
+    let digest = |path: String| Ok((digest_of(&dir.join(&path))?, path));
+    let lines = files(dir)?.into_iter().map(digest).collect::<io::Result<Vec<_>>>()?;
+    let lines: String = lines.into_iter().map(|(digest, path)| line(&digest, &path)).collect();
+    Ok(sha256(lines.as_bytes()))
+}
+
+/// SHA-256 in lower-case hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(bytes))
+}
+
+fn line(digest: &str, path: &str) -> String {
+    format!("{digest}  {path}\n")
+}
+
 fn digest_of(path: &Path) -> io::Result<String> {
     let mut hasher = Sha256::new();
     let mut file = File::open(path)?;
@@ -161,12 +179,7 @@ fn digest_of(path: &Path) -> io::Result<String> {
         let Some(part) = buffer.get(..len).filter(|part| !part.is_empty()) else { break };
         hasher.update(part);
     }
-    let mut text = String::with_capacity(64);
-    for byte in hasher.finalize() {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    Ok(text)
+    Ok(format!("{:x}", hasher.finalize()))
 }
 
 #[cfg(test)]
@@ -190,6 +203,7 @@ mod tests {
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  model.onnx";
         assert!(text.contains(abc), "{text}");
         assert_eq!(seal(dir.path()).unwrap().len(), 2);
+        assert_eq!(version_digest(dir.path()).unwrap(), sha256(text.as_bytes()));
     }
 
     #[test]

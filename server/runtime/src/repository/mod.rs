@@ -12,6 +12,7 @@ mod watch;
 
 pub use diff::{Change, changes};
 pub use digest::{DIGEST_FILE, Digests, seal, verify};
+pub(crate) use digest::{sha256, version_digest};
 pub(crate) use listing::differ;
 pub use listing::{FileStamp, FoundModel, FoundVersion, Listing, Stamps, is_model_name};
 pub use scan::{Roots, scan_model};

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     config::CONFIG_FILE,
-    traffic::{self, TRAFFIC_FILE},
+    traffic::{self, Overlays, TRAFFIC_FILE},
 };
 
 /// Directories below a version's own that are looked into.
@@ -29,12 +29,19 @@ const MAX_DEPTH: usize = 8;
 #[derive(Clone, Debug)]
 pub struct Roots {
     roots: Vec<(PathBuf, Option<u64>)>,
+    overlays: Option<Overlays>,
 }
 
 impl Roots {
     /// Repositories that were not read yet.
     pub fn new(roots: &[PathBuf]) -> Self {
-        Self { roots: roots.iter().map(|root| (root.clone(), None)).collect() }
+        Self { roots: roots.iter().map(|root| (root.clone(), None)).collect(), overlays: None }
+    }
+
+    /// The same, with traffic files in the place of theirs.
+    pub(crate) fn under(mut self, overlays: Option<Overlays>) -> Self {
+        self.overlays = overlays;
+        self
     }
 
     /// Their directories.
@@ -62,6 +69,11 @@ impl Roots {
                 add(&mut listing, name, model);
             }
         }
+        if let Some(overlays) = &self.overlays {
+            for (name, model) in &mut listing.models {
+                model.traffic = overlays.over(name, model.traffic.take());
+            }
+        }
         Ok(listing)
     }
 }
@@ -76,12 +88,11 @@ fn add(listing: &mut Listing, name: String, model: FoundModel) {
 ///
 /// # Errors
 /// `Unavailable` where a repository cannot be read.
-pub fn scan_model(roots: &[PathBuf], name: &str) -> Result<Option<FoundModel>> {
+pub fn scan_model(mut roots: Roots, name: &str) -> Result<Option<FoundModel>> {
     if !is_model_name(name) {
         return Ok(None);
     }
-    let mut listing = Roots::new(roots).scan()?;
-    Ok(listing.models.remove(name))
+    Ok(roots.scan()?.models.remove(name))
 }
 
 fn scan_root(root: &Path) -> io::Result<BTreeMap<String, FoundModel>> {

@@ -79,7 +79,10 @@ impl Settling {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::repository::{FileStamp, FoundModel};
+    use crate::{
+        repository::{FileStamp, FoundModel},
+        traffic::Origin,
+    };
 
     const SETTLE: Duration = Duration::from_secs(2);
 
@@ -115,7 +118,7 @@ mod tests {
         let (mut settling, start) = (Settling::new(SETTLE), Instant::now());
         let mut waits = |seconds, text: &str| {
             let mut found = listing(1, true);
-            let traffic = FoundTraffic { text: Ok(text.into()), settling: false };
+            let traffic = FoundTraffic::new(text, Origin::Repository);
             found.models.get_mut("m").unwrap().traffic = Some(traffic);
             let again =
                 settling.observe(&mut found, start + Duration::from_secs(seconds), SystemTime::UNIX_EPOCH);

@@ -4,7 +4,6 @@
 //! A thread of its own, since a network file system may block a scan for minutes: everything else goes on.
 
 use std::{
-    path::PathBuf,
     sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
     thread,
     time::{Duration, Instant, SystemTime},
@@ -25,7 +24,7 @@ const GATHER: Duration = Duration::from_millis(50);
 /// What to watch, and how.
 pub(crate) struct WatchOptions {
     /// The repositories.
-    pub(crate) roots: Vec<PathBuf>,
+    pub(crate) roots: Roots,
     /// How long a version must not change to be complete.
     pub(crate) settle_time: Duration,
     /// How often to look; `None` looks once.
@@ -43,13 +42,13 @@ enum Wake {
 }
 
 impl Watcher {
-    /// Starts the thread, which reports every scan.
+    /// Starts the thread, which reports every scan and when it began.
     ///
     /// # Errors
     /// `Internal` where no thread can be started.
     pub(crate) fn start(
         options: WatchOptions,
-        report: impl Fn(Result<Listing>) + Send + 'static,
+        report: impl Fn(Instant, Result<Listing>) + Send + 'static,
     ) -> Result<Self> {
         let (wake, woken) = mpsc::channel();
         let told = wake.clone();
@@ -72,17 +71,18 @@ fn watch(
     options: &WatchOptions,
     told: &Sender<Wake>,
     woken: &Receiver<Wake>,
-    report: impl Fn(Result<Listing>),
+    report: impl Fn(Instant, Result<Listing>),
 ) {
     let _notifications = options.poll_interval.and_then(|_| notifications(&options.roots, told.clone()));
-    let mut roots = Roots::new(&options.roots);
+    let mut roots = options.roots.clone();
     let mut settling = Settling::new(options.settle_time);
     loop {
+        let began = Instant::now();
         let mut found = roots.scan();
         let failed = found.is_err();
         let settled = found.as_mut().ok();
         let again = settled.and_then(|listing| settling.observe(listing, Instant::now(), SystemTime::now()));
-        report(found);
+        report(began, found);
         let wait = match options.poll_interval {
             Some(interval) => again.map_or(interval, |again| again.min(interval)),
             None if failed => RETRY,
@@ -115,7 +115,7 @@ fn wait_for_more(woken: &Receiver<Wake>, wait: Duration) -> bool {
 }
 
 /// Asks the file system to tell of changes; `None` where it cannot, and polling is all there is.
-fn notifications(roots: &[PathBuf], told: Sender<Wake>) -> Option<notify::RecommendedWatcher> {
+fn notifications(roots: &Roots, told: Sender<Wake>) -> Option<notify::RecommendedWatcher> {
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
         if event.is_ok_and(|event| is_change(event.kind)) {
             // The receiver is gone only once the watch has ended.
@@ -124,7 +124,7 @@ fn notifications(roots: &[PathBuf], told: Sender<Wake>) -> Option<notify::Recomm
     })
     .inspect_err(|e| warn!(error = %e, "no file notifications, changes are found by polling alone"))
     .ok()?;
-    for root in roots {
+    for root in roots.dirs() {
         match watcher.watch(root, RecursiveMode::Recursive) {
             Ok(()) => debug!(root = %root.display(), "watching model repository"),
             Err(e) => {

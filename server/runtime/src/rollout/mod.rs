@@ -4,6 +4,7 @@
 //! snapshot and never changed: the lifecycle puts the next one in its place, with the split's weights that belong to
 //! it, in one step.
 
+mod change;
 mod clock;
 mod metrics;
 mod status;

@@ -5,8 +5,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
-    io::{self, Write},
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -15,7 +14,10 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::traffic::{self, Arms};
+use crate::{
+    atomic_file,
+    traffic::{self, Arms},
+};
 
 /// The file's name.
 const FILE: &str = "rollouts.json";
@@ -88,11 +90,7 @@ fn read(path: &Path) -> io::Result<BTreeMap<String, Saved>> {
 
 fn write(dir: &Path, saved: &BTreeMap<String, Saved>) -> io::Result<()> {
     fs::create_dir_all(dir)?;
-    let draft = dir.join(format!(".{FILE}"));
-    let mut file = fs::File::create(&draft)?;
-    file.write_all(&serde_json::to_vec_pretty(saved)?)?;
-    file.sync_all()?;
-    fs::rename(draft, dir.join(FILE))
+    atomic_file::replace(&dir.join(FILE), &serde_json::to_vec_pretty(saved)?)
 }
 
 #[cfg(test)]

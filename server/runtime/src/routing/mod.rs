@@ -26,6 +26,8 @@ pub struct Routes {
     pub traffic: Arc<Traffic>,
     /// Where its labels point.
     pub labels: Bindings,
+    /// SHA-256 of the traffic file that applies.
+    pub digest: Option<Arc<str>>,
     /// What shifts its weights by itself, as of this moment; they are in the traffic already.
     pub rollout: Option<Rollout>,
     /// Why a newer traffic file does not apply.

@@ -11,6 +11,7 @@ mod rollout;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod traffic;
 
 use std::{
     collections::BTreeMap,
@@ -18,12 +19,21 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use girandole_core::ModelSpec;
+use girandole_core::{
+    ModelSpec,
+    audit::{Unwitnessed, Witness},
+};
 use tokio::sync::watch;
 
-pub use self::budget::DEFAULT_IN_FLIGHT_BYTES;
 pub(crate) use self::budget::{ByteBudget, BytesHeld};
-use crate::{lifecycle::Event, rollout::Clock, shadow::Shadows, snapshot::Snapshot, trace::Tracer};
+pub use self::{
+    budget::DEFAULT_IN_FLIGHT_BYTES,
+    traffic::{ArmStatus, SetWeights, TrafficStatus},
+};
+use crate::{
+    lifecycle::Event, rollout::Clock, shadow::Shadows, snapshot::Snapshot, trace::Tracer,
+    traffic::TrafficStore,
+};
 
 /// A handle on the runtime; clones share it.
 #[derive(Clone)]
@@ -49,6 +59,10 @@ pub(crate) struct Shared {
     pub(crate) shadows: Shadows,
     /// Which requests are traced.
     pub(crate) tracer: Tracer,
+    /// The models' traffic files.
+    pub(crate) traffic: TrafficStore,
+    /// Who is told of changes.
+    pub(crate) witness: Arc<dyn Witness>,
     /// What rollouts' times are counted by.
     pub(crate) clock: Clock,
 }
@@ -71,6 +85,8 @@ impl Shared {
             in_flight: Arc::new(in_flight),
             shadows: Shadows::default(),
             tracer,
+            traffic: TrafficStore::new(Vec::new(), None),
+            witness: Arc::new(Unwitnessed),
             clock: Clock::default(),
         }
     }

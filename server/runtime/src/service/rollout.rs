@@ -4,7 +4,7 @@
 //! requests feel; [`control_rollout`](Service::control_rollout) is done when its outcome is published. Who may ask is
 //! the protocol's to know.
 
-use girandole_core::{Error, Result};
+use girandole_core::{Error, Result, audit::Actor};
 use tokio::sync::oneshot;
 
 use super::Service;
@@ -31,8 +31,8 @@ impl Service {
     /// # Errors
     /// `NotFound` for an unknown model and one without a rollout, `InvalidArgument` where that is not possible as the
     /// rollout stands, `Unavailable` while the server shuts down.
-    pub async fn control_rollout(&self, model: &str, asked: Command) -> Result<()> {
-        self.ask(|done| Event::Rollout(model.to_owned(), asked, done)).await
+    pub async fn control_rollout(&self, model: &str, asked: Command, who: Actor) -> Result<()> {
+        self.ask(|done| Event::Rollout(model.to_owned(), asked, who, done)).await
     }
 
     /// Waits for what the lifecycle makes of an event.

@@ -40,8 +40,15 @@ fn version(number: u64) -> Arc<ServedVersion> {
         on_closed: None,
     });
     let (model, config) = ("m".into(), Arc::default());
-    let serving = serving.unwrap();
-    Arc::new(ServedVersion { model, version: number, settings, config, precision: None, serving })
+    Arc::new(ServedVersion {
+        model,
+        version: number,
+        settings,
+        config,
+        digest: None,
+        precision: None,
+        serving: serving.unwrap(),
+    })
 }
 
 /// Versions 1 and 3 of `m` serve, 4 is loading; `broken` has failed.

@@ -1,6 +1,9 @@
 //! Triton's trace settings: shown and changed, globally or for one model.
 
-use girandole_core::Result;
+use girandole_core::{
+    Result,
+    audit::{Actor, Change, What},
+};
 
 use super::Service;
 use crate::{
@@ -30,7 +33,10 @@ impl Service {
         changes: &TraceChanges,
     ) -> Result<TraceSettings> {
         self.check_known(model)?;
-        self.0.tracer.update(model, changes)
+        let settings = self.0.tracer.update(model, changes)?;
+        let change = Change { model: model.map(str::to_owned), ..Change::new(changed(changes)) };
+        self.0.witness.record(&Actor::Client, change);
+        Ok(settings)
     }
 
     fn check_known(&self, model: Option<&str>) -> Result<()> {
@@ -39,4 +45,8 @@ impl Service {
             _ => Ok(()),
         }
     }
+}
+
+fn changed(changes: &TraceChanges) -> What {
+    What::TraceSettingsChanged { settings: changes.clone().into_iter().collect() }
 }

@@ -15,6 +15,7 @@ use girandole_core::{Error, Result};
 use serde::Deserialize;
 
 use super::{Match, Rollout, Rule, Shadow, Source, Split, Target, Traffic, rollout::weights, target};
+use crate::repository::sha256;
 
 /// The file's name in a model's directory.
 pub const TRAFFIC_FILE: &str = "traffic.toml";
@@ -30,8 +31,19 @@ const MAX_WEIGHT: f64 = 1e9;
 pub(crate) struct FoundTraffic {
     /// Its text, or why there is none.
     pub(crate) text: std::result::Result<Arc<str>, String>,
+    /// Where it was found.
+    pub(crate) origin: Origin,
     /// Somebody may still be writing it.
     pub(crate) settling: bool,
+}
+
+/// Where a traffic file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// In the model's directory.
+    Repository,
+    /// In the server's state directory, in the place of the repository's.
+    State,
 }
 
 /// Reads a model's traffic file; `None` where it has none.
@@ -41,7 +53,7 @@ pub(crate) fn read(dir: &Path) -> Option<FoundTraffic> {
         Err(error) => Err(format!("it cannot be read: {}", error.kind())),
         Ok(file) => text_of(file),
     };
-    Some(FoundTraffic { text, settling: false })
+    Some(FoundTraffic { text, origin: Origin::Repository, settling: false })
 }
 
 fn text_of(file: File) -> std::result::Result<Arc<str>, String> {
@@ -55,6 +67,16 @@ fn text_of(file: File) -> std::result::Result<Arc<str>, String> {
 }
 
 impl FoundTraffic {
+    /// A complete file with this text.
+    pub(crate) fn new(text: &str, origin: Origin) -> Self {
+        Self { text: Ok(text.into()), origin, settling: false }
+    }
+
+    /// SHA-256 of its text, where it can be read.
+    pub(crate) fn digest(&self) -> Option<Arc<str>> {
+        self.text.as_ref().ok().map(|text| sha256(text.as_bytes()).into())
+    }
+
     /// What the file says.
     ///
     /// # Errors

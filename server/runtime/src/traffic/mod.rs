@@ -5,31 +5,37 @@
 //! together for requests.
 
 mod binding;
+mod edit;
 mod file;
 mod metrics;
+mod overlay;
 mod rollout;
 mod rule;
 mod sequence;
 mod shadow;
 mod source;
 mod split;
+mod store;
 mod target;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use self::{
     binding::{Binding, Bindings, bind},
-    file::TRAFFIC_FILE,
+    file::{Origin, TRAFFIC_FILE},
     rollout::{Arms, Rollout},
     rule::{Match, Rule},
     shadow::Shadow,
     source::Source,
     split::{Arm, Split},
+    store::Expected,
     target::Target,
 };
 pub(crate) use self::{
     file::{FoundTraffic, read},
     metrics::{TrafficMetrics, describe},
+    overlay::Overlays,
+    store::TrafficStore,
 };
 
 /// A model's traffic, as its file has it.

@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 ///
 /// # Errors
 /// `TooLarge` above `limit` bytes, `InvalidArgument` for an unknown encoding or a body that breaks off.
-pub(super) async fn read(headers: &HeaderMap, mut body: Body, limit: usize) -> Result<Bytes> {
+pub(crate) async fn read(headers: &HeaderMap, mut body: Body, limit: usize) -> Result<Bytes> {
     if let Some(encoding) = headers.get(header::CONTENT_ENCODING).filter(|encoding| *encoding != "identity") {
         let encoding = String::from_utf8_lossy(encoding.as_bytes()).chars().take(32).collect::<String>();
         return Err(Error::invalid(format!("Content-Encoding must be gzip or deflate, got '{encoding}'")));

@@ -1,17 +1,17 @@
 //! The protocol over REST: the table of routes, and what every handler needs to read a request.
 
-mod body;
+pub(crate) mod body;
 mod config;
 mod health;
 mod infer;
 mod logging;
 mod metadata;
 mod openapi;
-mod path;
+pub(crate) mod path;
 mod repository;
 mod statistics;
 mod trace;
-mod traffic;
+pub(crate) mod traffic;
 
 use axum::{
     Router,
@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// What a handler answers.
-type Answer = Result<Response, RestError>;
+pub(crate) type Answer = Result<Response, RestError>;
 
 /// Every route and what serves it, in the order of the OpenAPI document.
 fn table(oip: &Oip) -> Vec<(&'static str, MethodRouter<Oip>)> {
@@ -82,14 +82,15 @@ async fn unknown(uri: Uri) -> Response {
     body_of(StatusCode::NOT_FOUND, &format!("nothing is served at '{path}', see /openapi.json"))
 }
 
-async fn wrong_verb(method: Method, uri: Uri) -> Response {
+/// What is there is served by other methods.
+pub(crate) async fn wrong_verb(method: Method, uri: Uri) -> Response {
     let path: String = uri.path().chars().take(128).collect();
     let message = format!("{method} is not served at '{path}', the header Allow says what is");
     body_of(StatusCode::METHOD_NOT_ALLOWED, &message)
 }
 
 /// A JSON answer.
-fn json<T: Serialize + ?Sized>(value: &T) -> Answer {
+pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Answer {
     let body = serde_json::to_vec(value).map_err(|error| {
         RestError(girandole_core::Error::internal(format!("the answer could not be written: {error}")))
     })?;

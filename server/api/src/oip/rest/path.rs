@@ -8,9 +8,9 @@ use crate::{error::RestError, oip::convert};
 
 /// The model of a route, and its version where the route has one.
 #[derive(Debug)]
-pub(super) struct ModelPath {
-    pub(super) name: String,
-    pub(super) version: VersionSelector,
+pub(crate) struct ModelPath {
+    pub(crate) name: String,
+    pub(crate) version: VersionSelector,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for ModelPath {

@@ -15,8 +15,9 @@ use serde::Serialize;
 use super::{Answer, path::ModelPath};
 use crate::oip::Oip;
 
+/// What applies, as JSON.
 #[derive(Serialize)]
-struct Traffic<'a> {
+pub(crate) struct Traffic<'a> {
     labels: BTreeMap<&'a str, Label>,
     rules: Vec<RuleLine<'a>>,
     split: Option<Split<'a>>,
@@ -67,7 +68,8 @@ pub(super) async fn model(State(oip): State<Oip>, path: ModelPath) -> Answer {
     super::json(&traffic(&routes, rollout))
 }
 
-fn traffic(routes: &Routes, rollout: Option<RolloutStatus>) -> Traffic<'_> {
+/// The traffic that routes follow.
+pub(crate) fn traffic(routes: &Routes, rollout: Option<RolloutStatus>) -> Traffic<'_> {
     let traffic = &routes.traffic;
     Traffic {
         labels: routes.labels.iter().map(|(name, binding)| (name.as_str(), label(binding))).collect(),

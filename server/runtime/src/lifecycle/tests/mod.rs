@@ -1,5 +1,6 @@
 //! The runtime as a whole, over directories in which a model's file holds the number that it answers.
 
+mod audit;
 mod control;
 mod following;
 mod loading;

@@ -1,6 +1,6 @@
 //! Rollouts over a repository: what moves the weights, what takes them back, and what outlives a restart.
 
-use girandole_core::ErrorCode;
+use girandole_core::{ErrorCode, audit::Actor};
 use girandole_rollout::Phase;
 
 use super::*;
@@ -162,7 +162,7 @@ async fn a_person_pauses_promotes_aborts_and_starts_it() {
     let (service, handle) = serve(&repository).await;
     until_phase(&handle, Phase::Progressing).await;
     let control = async |asked| {
-        service.control_rollout("m", asked).await?;
+        service.control_rollout("m", asked, Actor::Client).await?;
         let now = status(&service);
         Ok::<_, Error>((now.phase, now.step, weight(&service)))
     };
@@ -175,7 +175,7 @@ async fn a_person_pauses_promotes_aborts_and_starts_it() {
     let error = control(Command::Promote).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::InvalidArgument);
     assert!(error.message().contains("'promote' is not possible while it is degraded"), "{error}");
-    service.control_rollout("m", Command::Start).await.unwrap();
+    service.control_rollout("m", Command::Start, Actor::Client).await.unwrap();
     until_phase(&handle, Phase::Progressing).await;
 }
 
@@ -184,7 +184,7 @@ async fn only_what_the_split_deals_out_counts() {
     let repository = canary("1");
     let (service, handle) = serve(&repository).await;
     until_phase(&handle, Phase::Progressing).await;
-    service.control_rollout("m", Command::Pause).await.unwrap();
+    service.control_rollout("m", Command::Pause, Actor::Client).await.unwrap();
     for _ in 0..10 {
         ask(&service, "m", VersionSelector::Number(2)).await.unwrap();
         ask(&service, "m", VersionSelector::Any).await.unwrap();
@@ -202,7 +202,7 @@ async fn a_model_without_a_rollout_says_so() {
     assert!(service.rollout_status("m").unwrap().is_none());
     assert_eq!(service.rollout_status("x").unwrap_err().code(), ErrorCode::NotFound);
     for (model, told) in [("m", "it has no rollout"), ("x", "unknown model 'x'")] {
-        let error = service.control_rollout(model, Command::Abort).await.unwrap_err();
+        let error = service.control_rollout(model, Command::Abort, Actor::Client).await.unwrap_err();
         assert!(error.code() == ErrorCode::NotFound && error.message().contains(told), "{error}");
     }
 }

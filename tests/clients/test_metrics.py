@@ -18,6 +18,9 @@ HISTOGRAMS = ["girandole_request_duration_seconds", "girandole_queue_duration_se
 GAUGES = ["nv_inference_pending_request_count", "girandole_queue_depth", "girandole_running_batches",
           "girandole_instances_without_session"]
 
+# There only where a GPU is.
+ON_GPUS = ("nv_gpu_", "girandole_device_", "girandole_cuda_", "girandole_precision_")
+
 
 @pytest.fixture(scope="module")
 def fresh(small_models, tmp_path_factory):
@@ -84,6 +87,6 @@ def test_every_series_is_documented_and_every_documented_one_is_there(fresh):
     server, _ = fresh
     families = set(re.findall(r"^# TYPE (\S+)", server.metrics(), re.M))
     documented = set(re.findall(r"^\| `(\w+)`", (ROOT / "docs" / "metrics.md").read_text(), re.M))
-    on_gpus = {name for name in documented if name.startswith("nv_gpu_")}
-    assert on_gpus
+    on_gpus = {name for name in documented if name.startswith(ON_GPUS)}
+    assert len(on_gpus) == 8
     assert families - on_gpus == documented - on_gpus

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use girandole_api::{
     AdminListener, ApiOptions, ConnectionLimits, Ended, Limits, Metrics,
-    security::{self, Access, Tokens},
+    security::{self, Access, Guard, Tokens},
 };
 use girandole_engine::Engine;
 use girandole_runtime::{
@@ -37,7 +37,8 @@ const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 pub(crate) async fn serve(config: ServeConfig, log: LogSwitch) -> Result<(), Failure> {
     let signals = StopSignals::install()?;
     let listeners = Listeners::bind(&config.addresses).await?;
-    let access = access(&config)?;
+    let guard = guard(&config)?;
+    let access = access(&config, &guard)?;
     let tls = config.tls.clone().map(security::Tls::load).transpose()?;
     let metrics = install_metrics()?;
     if config.gpus.as_ref().is_ok_and(|count| *count > 0) {
@@ -57,6 +58,7 @@ pub(crate) async fn serve(config: ServeConfig, log: LogSwitch) -> Result<(), Fai
         metrics: Some(Metrics { listener: listeners.metrics, handle: metrics }),
         admin: listeners.admin.map(|socket| AdminListener { socket, access, trail: audit.trail() }),
         tls,
+        guard,
         limits: limits(&config),
         connections: ConnectionLimits::default(),
         ..ApiOptions::default()
@@ -69,12 +71,22 @@ pub(crate) async fn serve(config: ServeConfig, log: LogSwitch) -> Result<(), Fai
     finished
 }
 
-/// Who may administer.
-fn access(config: &ServeConfig) -> Result<Access, Failure> {
-    let Some(file) = &config.admin_token_file else { return Ok(Access::Loopback) };
-    let tokens = Tokens::load(file);
-    let tokens = tokens.map_err(|error| Failure::new(format!("--admin-token-file: {error}")))?;
-    Ok(Access::Tokens(tokens))
+/// Who may do what.
+fn guard(config: &ServeConfig) -> Result<Guard, Failure> {
+    Ok(config.access_file.as_deref().map_or_else(|| Ok(Guard::open()), Guard::load)?)
+}
+
+/// Who may administer: holders of tokens, else whom the policy lets, else whoever is on this machine.
+fn access(config: &ServeConfig, guard: &Guard) -> Result<Access, Failure> {
+    match (&config.admin_token_file, &config.access_file) {
+        (Some(file), _) => {
+            let tokens = Tokens::load(file);
+            let tokens = tokens.map_err(|error| Failure::new(format!("--admin-token-file: {error}")))?;
+            Ok(Access::Tokens(tokens))
+        }
+        (None, Some(_)) => Ok(Access::Policy(guard.clone())),
+        (None, None) => Ok(Access::Loopback),
+    }
 }
 
 /// Resolves when the protocols are to stop: readiness has failed for as long as balancers need to see it.

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use girandole_core::{DeviceKind, Placement};
 
-pub(crate) use self::admin::{AdminServer, AuditCommand, AuditOptions, TrafficCommand, TrafficOptions};
+pub(crate) use self::admin::{
+    AccessCommand, AccessOptions, AdminServer, AuditCommand, AuditOptions, TrafficCommand, TrafficOptions,
+};
 use crate::config::ServeOptions;
 
 /// A high-performance model server: a directory of models in, gRPC and REST over TLS 1.3 out.
@@ -34,6 +36,8 @@ pub(crate) enum Command {
     Seal(SealOptions),
     /// Make a development certificate authority and a server certificate
     Certs(CertsOptions),
+    /// Make API keys, and find mistakes in an access file
+    Access(AccessOptions),
     /// See and change where a model's requests go, on a running server
     Traffic(TrafficOptions),
     /// Read an audit log, and find out whether anybody changed it
@@ -122,6 +126,9 @@ pub(crate) struct CertsOptions {
     /// Names and addresses that the server certificate is for; repeat for more
     #[arg(long = "name", default_values = ["localhost", "127.0.0.1", "::1"])]
     pub(crate) names: Vec<String>,
+    /// Also write client.pem and client-key.pem, a client's certificate of this name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) client: Option<String>,
     /// Write over files that are there
     #[arg(long)]
     pub(crate) force: bool,

@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => commands::bench::run(&options),
         Command::Seal(options) => commands::seal::run(&options),
         Command::Certs(options) => commands::certs::run(&options),
+        Command::Access(options) => commands::access::run(&options),
         Command::Traffic(options) => commands::traffic::run(&options),
         Command::Audit(options) => commands::audit::run(&options),
     };

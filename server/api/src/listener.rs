@@ -9,6 +9,8 @@ mod in_work;
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
+use girandole_access::certificate_names;
+use http::Extensions;
 use hyper::{
     Request,
     body::Incoming,
@@ -32,7 +34,11 @@ use self::{
     first_bytes::FirstBytes,
     in_work::{Counted, InWork},
 };
-use crate::{limits::ConnectionLimits, security::Tls, stop::Stop};
+use crate::{
+    limits::ConnectionLimits,
+    security::{ClientNames, Tls},
+    stop::Stop,
+};
 
 /// How long to wait before accepting again when the process has run out of file descriptors.
 const EXHAUSTED: Duration = Duration::from_millis(50);
@@ -69,6 +75,25 @@ struct Shared {
     in_work: InWork,
     peers: bool,
     http: auto::Builder<TokioExecutor>,
+}
+
+/// Who is at the other end of a connection.
+struct Known {
+    peer: Option<SocketAddr>,
+    /// Of the certificate that was shown and checked.
+    names: Option<ClientNames>,
+}
+
+impl Known {
+    /// Tells it to a request's handlers.
+    fn tell(&self, extensions: &mut Extensions) {
+        if let Some(peer) = self.peer {
+            extensions.insert(peer);
+        }
+        if let Some(names) = &self.names {
+            extensions.insert(names.clone());
+        }
+    }
 }
 
 impl Listener {
@@ -139,7 +164,8 @@ impl Shared {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
         let peer = stream.peer_addr().ok().filter(|_| self.peers);
-        let Some(tls) = &self.tls else { return self.http(stream, peer, watcher).await };
+        let known = |names| Known { peer, names };
+        let Some(tls) = &self.tls else { return self.http(stream, known(None), watcher).await };
         let handshake = timeout(self.limits.handshake_timeout, async {
             let _turn = self.handshakes.acquire().await;
             TlsAcceptor::from(tls.config()).accept(stream).await
@@ -149,26 +175,24 @@ impl Shared {
             outcome = handshake => outcome,
         };
         match outcome {
-            Ok(Ok(stream)) => self.http(stream, peer, watcher).await,
+            Ok(Ok(stream)) => {
+                let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+                let names = shown.map(|der| ClientNames(certificate_names(der).into()));
+                self.http(stream, known(names), watcher).await;
+            }
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
         }
     }
 
-    async fn http<S>(
-        &self,
-        stream: S,
-        peer: Option<SocketAddr>,
-        watcher: hyper_util::server::graceful::Watcher,
-    ) where
+    async fn http<S>(&self, stream: S, known: Known, watcher: hyper_util::server::graceful::Watcher)
+    where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let io = TokioIo::new(FirstBytes::new(stream, self.limits.header_timeout));
         let (router, in_work) = (TowerToHyperService::new(self.router.clone()), self.in_work.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
-            if let Some(peer) = peer {
-                request.extensions_mut().insert(peer);
-            }
+            known.tell(request.extensions_mut());
             let (answer, place) = (router.call(request), in_work.enter());
             async move { Ok::<_, Infallible>(answer.await?.map(|body| Counted { body, _place: place })) }
         });

@@ -3,20 +3,33 @@
 use axum::{
     Router,
     body::Body,
+    middleware,
     response::{IntoResponse, Response},
     routing::get,
 };
+use girandole_access::Action;
 use http::{HeaderValue, StatusCode, Uri, header};
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use crate::error::body_of;
+use crate::{
+    error::body_of,
+    layers::{
+        Style,
+        authorize::{Door, authorize},
+    },
+    security::Guard,
+};
 
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// The routes of the metrics listener.
-pub(crate) fn router(handle: PrometheusHandle) -> Router {
+pub(crate) fn router(handle: PrometheusHandle, guard: Guard) -> Router {
     let render = move || std::future::ready(render(&handle));
-    Router::new().route("/metrics", get(render)).fallback(unknown)
+    let open = guard.is_open();
+    let door = Door { guard, action: Action::Observe, style: Style::Rest };
+    let metrics = get(render);
+    let metrics = if open { metrics } else { metrics.layer(middleware::from_fn_with_state(door, authorize)) };
+    Router::new().route("/metrics", metrics).fallback(unknown)
 }
 
 fn render(handle: &PrometheusHandle) -> Response {

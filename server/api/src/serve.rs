@@ -15,7 +15,7 @@ use crate::{
     log_control::LogControl,
     metrics,
     oip::{Oip, grpc, rest},
-    security::Tls,
+    security::{Guard, Tls},
     stop,
 };
 
@@ -39,8 +39,10 @@ pub struct ApiOptions {
     pub admin: Option<AdminListener>,
     /// TLS for REST, gRPC and administration; `None` serves them unencrypted.
     pub tls: Option<Tls>,
-    /// How often the certificate's files are looked at.
+    /// How often the files of the certificate and of the policy are looked at.
     pub tls_poll: Duration,
+    /// Who may do what.
+    pub guard: Guard,
     /// Bounds on requests.
     pub limits: Limits,
     /// Bounds on connections.
@@ -56,6 +58,7 @@ impl Default for ApiOptions {
             admin: None,
             tls: None,
             tls_poll: Duration::from_secs(10),
+            guard: Guard::open(),
             limits: Limits::default(),
             connections: ConnectionLimits::default(),
         }
@@ -91,16 +94,17 @@ pub async fn serve(
         admin: administration,
         tls,
         tls_poll,
+        guard,
         limits,
         connections,
     } = options;
-    let oip = Oip { service: service.clone(), limits, log };
+    let oip = Oip { service: service.clone(), limits, log, guard: guard.clone() };
     let ((end, stop), (end_metrics, stop_metrics)) = (stop::channel(), stop::channel());
     let mut protocols = JoinSet::new();
     let mut background = JoinSet::new();
     let mut followers = JoinSet::new();
     if let Some(metrics) = metrics {
-        let router = metrics::router(metrics.handle);
+        let router = metrics::router(metrics.handle, guard.clone());
         let listener =
             Listener { socket: metrics.listener, router, tls: None, limits: connections, peers: false };
         background.spawn(listener.serve(stop_metrics));
@@ -119,6 +123,9 @@ pub async fn serve(
         let router = layers::rest(admin::router(Admin { service, trail }, access));
         let listener = Listener { socket, router, tls: tls.clone(), limits: connections, peers: true };
         protocols.spawn(listener.serve(stop));
+    }
+    if !guard.is_open() {
+        followers.spawn(guard.follow(tls_poll));
     }
     if let Some(tls) = tls {
         followers.spawn(tls.follow(tls_poll));

@@ -134,3 +134,20 @@ mod tests {
         assert!(since("yesterday").is_err());
     }
 }
+
+#[derive(Debug, Args)]
+pub(crate) struct AccessOptions {
+    #[command(subcommand)]
+    pub(crate) command: AccessCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccessCommand {
+    /// Make an API key, and print it with what the access file must say of it
+    Key {
+        /// Whose it is
+        name: String,
+    },
+    /// Say what is wrong with an access file
+    Check { file: PathBuf },
+}

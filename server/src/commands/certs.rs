@@ -9,8 +9,8 @@ use std::{
 };
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose,
 };
 
 use super::{Failure, Outcome};
@@ -21,14 +21,20 @@ pub(crate) struct Certs {
     pub(crate) ca: String,
     pub(crate) server: String,
     pub(crate) server_key: String,
+    /// A client's certificate and key, where one was asked for.
+    pub(crate) client: Option<(String, String)>,
 }
 
 pub(crate) fn run(options: &CertsOptions) -> Outcome {
-    let certs = make(&options.names)?;
+    let certs = make(&options.names, options.client.as_deref())?;
     fs::create_dir_all(&options.folder)?;
     write(&options.folder.join("ca.pem"), &certs.ca, options.force)?;
     write(&options.folder.join("server.pem"), &certs.server, options.force)?;
     write(&options.folder.join("server-key.pem"), &certs.server_key, options.force)?;
+    if let Some((certificate, key)) = &certs.client {
+        write(&options.folder.join("client.pem"), certificate, options.force)?;
+        write(&options.folder.join("client-key.pem"), key, options.force)?;
+    }
     let folder = options.folder.display();
     println!(
         "wrote {folder}/ca.pem, {folder}/server.pem and {folder}/server-key.pem for {}",
@@ -43,7 +49,7 @@ pub(crate) fn run(options: &CertsOptions) -> Outcome {
 }
 
 /// Makes the certificates; the server's is for `names` (host names and addresses).
-pub(crate) fn make(names: &[String]) -> Result<Certs, rcgen::Error> {
+pub(crate) fn make(names: &[String], client: Option<&str>) -> Result<Certs, rcgen::Error> {
     let ca_key = KeyPair::generate()?;
     let mut ca = CertificateParams::default();
     ca.distinguished_name.push(DnType::CommonName, "Girandole development CA");
@@ -58,7 +64,24 @@ pub(crate) fn make(names: &[String]) -> Result<Certs, rcgen::Error> {
     server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     server.use_authority_key_identifier_extension = true;
     let server_cert = server.signed_by(&server_key, &issuer)?;
-    Ok(Certs { ca: ca_cert.pem(), server: server_cert.pem(), server_key: server_key.serialize_pem() })
+    Ok(Certs {
+        ca: ca_cert.pem(),
+        server: server_cert.pem(),
+        server_key: server_key.serialize_pem(),
+        client: client.map(|name| client_of(name, &issuer)).transpose()?,
+    })
+}
+
+/// A client's certificate, with its name as the common one.
+fn client_of(name: &str, issuer: &Issuer<'_, KeyPair>) -> Result<(String, String), rcgen::Error> {
+    let key = KeyPair::generate()?;
+    let mut client = CertificateParams::default();
+    client.distinguished_name = DistinguishedName::new();
+    client.distinguished_name.push(DnType::CommonName, name);
+    client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    client.use_authority_key_identifier_extension = true;
+    let certificate = client.signed_by(&key, issuer)?;
+    Ok((certificate.pem(), key.serialize_pem()))
 }
 
 /// Writes a file that only its owner reads.
@@ -86,6 +109,7 @@ mod tests {
         let mut options = CertsOptions {
             folder: folder.path().join("certs"),
             names: vec!["localhost".into()],
+            client: Some("oss".into()),
             force: false,
         };
         assert!(run(&options).is_ok());

@@ -2,6 +2,7 @@
 
 use std::{fmt, process::ExitCode};
 
+pub(crate) mod access;
 pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod certs;

@@ -36,7 +36,8 @@ impl Addresses {
 
     /// Every listener that is where another one is, or where others can reach it and must not.
     pub(super) fn mistakes(&self, tls: bool, options: &ServeOptions) -> Vec<String> {
-        let (insecure, tokens) = (options.insecure.unwrap_or(false), options.admin_token_file.is_some());
+        let insecure = options.insecure.unwrap_or(false);
+        let tokens = options.admin_token_file.is_some() || options.access_file.is_some();
         let exposed = |at: SocketAddr| exposure(at.ip(), tls, insecure);
         let admin = self.admin.map(|at| ("--admin-address", admin_exposure(at.ip(), tokens, tls, insecure)));
         let checked = [("--http-address", exposed(self.http)), ("--grpc-address", exposed(self.grpc))];

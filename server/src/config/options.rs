@@ -22,6 +22,17 @@ pub(crate) enum ControlMode {
     Explicit,
 }
 
+/// Whether clients show certificates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ClientCertificates {
+    /// All do.
+    #[default]
+    Required,
+    /// Those that have one.
+    Optional,
+}
+
 /// Where administration is served, if at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
@@ -135,6 +146,16 @@ pub(crate) struct ServeOptions {
     /// The certificate's private key (PEM)
     #[arg(long, env = "GIRANDOLE_TLS_KEY", value_name = "FILE")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// The authorities (PEM) that sign clients' certificates, which are asked for then; reloaded when it changes
+    #[arg(long, env = "GIRANDOLE_TLS_CLIENT_CA", value_name = "FILE")]
+    pub(crate) tls_client_ca: Option<PathBuf>,
+    /// Whether clients without a certificate are turned away [default: required]
+    #[arg(long, env = "GIRANDOLE_TLS_CLIENT_AUTH", value_enum, value_name = "WHEN")]
+    pub(crate) tls_client_auth: Option<ClientCertificates>,
+    /// Who may do what, on all listeners (TOML): keys, tokens, certificates, roles, models, quotas; reloaded when it
+    /// changes. Without it everybody may do everything
+    #[arg(long, env = "GIRANDOLE_ACCESS_FILE", value_name = "FILE")]
+    pub(crate) access_file: Option<PathBuf>,
     /// Serve beyond this machine without TLS [default: false]
     #[arg(long, env = "GIRANDOLE_INSECURE", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub(crate) insecure: Option<bool>,

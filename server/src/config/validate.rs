@@ -6,9 +6,9 @@ use std::{
     time::Duration,
 };
 
-use girandole_api::security::TlsFiles;
+use girandole_api::security::{ClientAuth, TlsFiles};
 
-use super::{Addresses, ControlMode, ServeOptions};
+use super::{Addresses, ClientCertificates, ControlMode, ServeOptions};
 use crate::logging::{self, LogFormat};
 
 /// A day: longer is as good as for ever, and a clock can count it.
@@ -35,6 +35,7 @@ pub(crate) struct ServeConfig {
     pub(crate) addresses: Addresses,
     pub(crate) admin_token_file: Option<PathBuf>,
     pub(crate) tls: Option<TlsFiles>,
+    pub(crate) access_file: Option<PathBuf>,
     pub(crate) max_request_bytes: usize,
     pub(crate) max_inflight_bytes: usize,
     pub(crate) exit_timeout: Duration,
@@ -85,7 +86,14 @@ fn validate(mut options: ServeOptions) -> Result<ServeConfig, String> {
         mistakes.push(mistake);
         Default::default()
     });
-    let tls = tls(options.tls_cert.take(), options.tls_key.take()).unwrap_or_else(|mistake| {
+    let clients = options.tls_client_ca.take().map(|authorities| ClientAuth {
+        authorities,
+        required: options.tls_client_auth.unwrap_or_default() == ClientCertificates::Required,
+    });
+    if clients.is_none() && options.tls_client_auth.is_some() {
+        mistakes.push("--tls-client-auth needs --tls-client-ca".to_owned());
+    }
+    let tls = tls(options.tls_cert.take(), options.tls_key.take(), clients).unwrap_or_else(|mistake| {
         mistakes.push(mistake);
         None
     });
@@ -113,6 +121,7 @@ fn validate(mut options: ServeOptions) -> Result<ServeConfig, String> {
         addresses,
         admin_token_file: options.admin_token_file,
         tls,
+        access_file: options.access_file,
         max_request_bytes: options.max_request_bytes.unwrap_or(64 << 20),
         max_inflight_bytes: options.max_inflight_bytes.unwrap_or(1 << 30),
         exit_timeout,
@@ -147,9 +156,14 @@ fn stopping(timeout: Option<u64>, grace: Option<u64>) -> Result<(Duration, Durat
     }
 }
 
-fn tls(cert: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<TlsFiles>, String> {
+fn tls(
+    cert: Option<PathBuf>,
+    key: Option<PathBuf>,
+    clients: Option<ClientAuth>,
+) -> Result<Option<TlsFiles>, String> {
     match (cert, key) {
-        (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert, key })),
+        (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert, key, clients })),
+        (None, None) if clients.is_some() => Err("--tls-client-ca needs --tls-cert and --tls-key".to_owned()),
         (None, None) => Ok(None),
         (Some(_), None) => Err("--tls-cert needs --tls-key".to_owned()),
         (None, Some(_)) => Err("--tls-key needs --tls-cert".to_owned()),

@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use crate::{
     audit_trail::AuditTrail,
     error::body_of,
-    layers::{concurrency, concurrency::Style},
+    layers::{Style, concurrency},
     oip::rest,
     security::{self, Access},
 };

@@ -5,21 +5,12 @@ use std::sync::Arc;
 use axum::{
     extract::{Request, State},
     middleware::Next,
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use girandole_core::{Error, ErrorCode};
 use tokio::sync::Semaphore;
 
-use crate::error::{RestError, status};
-
-/// How a refusal is written.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Style {
-    /// As JSON with an HTTP status.
-    Rest,
-    /// As gRPC trailers.
-    Grpc,
-}
+use super::Style;
 
 /// The requests that may be in work at once.
 #[derive(Clone)]
@@ -39,10 +30,7 @@ impl Bound {
 pub(crate) async fn admit(State(bound): State<Bound>, request: Request, next: Next) -> Response {
     let Ok(_permit) = bound.permits.try_acquire() else {
         let error = Error::new(ErrorCode::Overloaded, "the server has too many requests in work, try again");
-        return match bound.style {
-            Style::Rest => RestError(error).into_response(),
-            Style::Grpc => status(error).into_http(),
-        };
+        return bound.style.refuse(error);
     };
     next.run(request).await
 }

@@ -59,7 +59,11 @@ impl Certificate {
     }
 
     fn files(&self) -> TlsFiles {
-        TlsFiles { cert: self.folder.path().join("cert.pem"), key: self.folder.path().join("key.pem") }
+        TlsFiles {
+            cert: self.folder.path().join("cert.pem"),
+            key: self.folder.path().join("key.pem"),
+            clients: None,
+        }
     }
 
     fn replace(&mut self) {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use girandole_core::{Error, ErrorCode, Result};
 use girandole_runtime::service::Service;
 
-use crate::{limits::Limits, log_control::LogControl};
+use crate::{limits::Limits, log_control::LogControl, security::Guard};
 
 /// The server's name in its metadata.
 const NAME: &str = "girandole";
@@ -43,6 +43,7 @@ pub(crate) struct Oip {
     pub(crate) service: Service,
     pub(crate) limits: Limits,
     pub(crate) log: Arc<dyn LogControl>,
+    pub(crate) guard: Guard,
 }
 
 /// Refuses requests that name a repository: there is one.

@@ -12,15 +12,18 @@ use std::{
 };
 
 use axum::{
-    extract::{Request, State},
+    RequestPartsExt,
+    extract::{RawPathParams, Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use girandole_access::Action;
 use girandole_core::{Error, ErrorCode, Result, audit::Actor};
-use http::{HeaderMap, Uri, header, uri::Authority};
+use http::{HeaderMap, Method, Uri, header, request::Parts, uri::Authority};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::Guard;
 use crate::error::RestError;
 
 /// Shortest token.
@@ -35,6 +38,8 @@ pub enum Access {
     Loopback,
     /// Who holds a token.
     Tokens(Tokens),
+    /// Whom the policy lets, the model included.
+    Policy(Guard),
 }
 
 /// Tokens and their holders' names.
@@ -98,10 +103,18 @@ impl Access {
     /// Who a request is from.
     ///
     /// # Errors
-    /// `Unauthenticated` without a token or with a wrong one, `PermissionDenied` for what a web page may have caused.
-    fn check(&self, uri: &Uri, headers: &HeaderMap, peer: SocketAddr) -> Result<Actor> {
+    /// `Unauthenticated` without a token or with a wrong one, `PermissionDenied` for what a web page may have caused,
+    /// or for what the policy does not allow.
+    fn check(&self, asked: &Asked<'_>, peer: SocketAddr) -> Result<Actor> {
+        let headers = &asked.parts.headers;
         match self {
-            Self::Loopback => loopback(uri, headers).map(|()| Actor::Loopback(peer)),
+            Self::Loopback => loopback(&asked.parts.uri, headers).map(|()| Actor::Loopback(peer)),
+            Self::Policy(guard) => {
+                let caller = guard.caller(headers, &asked.parts.extensions)?;
+                let caller = caller.ok_or_else(|| Error::internal("there is no policy"))?;
+                caller.may(asked.action(), asked.model)?;
+                Ok(Actor::Token { name: caller.name().to_owned(), peer })
+            }
             Self::Tokens(tokens) => {
                 let token = headers.get(header::AUTHORIZATION).and_then(|value| bearer(value.as_bytes()));
                 let name = token.and_then(|token| tokens.holder(token));
@@ -145,15 +158,35 @@ fn is_this_machine(host: &str) -> bool {
         || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
+/// A request for administration.
+struct Asked<'a> {
+    parts: &'a Parts,
+    /// The model that the path names.
+    model: Option<&'a str>,
+}
+
+impl Asked<'_> {
+    fn action(&self) -> Action {
+        match self.parts.method {
+            Method::GET | Method::HEAD => Action::Observe,
+            _ => Action::Administer,
+        }
+    }
+}
+
 /// Lets a request in with its [`Actor`] as extension, or refuses it.
-pub(crate) async fn admit(State(access): State<Access>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn admit(State(access): State<Access>, request: Request, next: Next) -> Response {
     let Some(&peer) = request.extensions().get::<SocketAddr>() else {
         return RestError(Error::internal("the connection has no peer")).into_response();
     };
-    match access.check(request.uri(), request.headers(), peer) {
+    let (mut parts, body) = request.into_parts();
+    let params = parts.extract::<RawPathParams>().await.ok();
+    let mut params = params.iter().flatten();
+    let model = params.find(|(key, _)| *key == "model").map(|(_, value)| value);
+    match access.check(&Asked { parts: &parts, model }, peer) {
         Ok(who) => {
-            request.extensions_mut().insert(who);
-            next.run(request).await
+            parts.extensions.insert(who);
+            next.run(Request::from_parts(parts, body)).await
         }
         Err(error) => {
             tracing::warn!(%peer, %error, "a request for administration was refused");
@@ -174,7 +207,9 @@ mod tests {
         let headers =
             headers.iter().map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap()));
         let peer = ([127, 0, 0, 1], 9).into();
-        let who = access.check(&Uri::from_static("/admin/v1/audit"), &headers.collect(), peer);
+        let mut parts = http::Request::get("/admin/v1/audit").body(()).unwrap().into_parts().0;
+        parts.headers = headers.collect();
+        let who = access.check(&Asked { parts: &parts, model: None }, peer);
         who.map(|who| who.to_string()).map_err(|error| error.code())
     }
 

@@ -25,7 +25,8 @@ pub fn exposure(address: IpAddr, tls: bool, insecure: bool) -> Result<()> {
 pub fn admin_exposure(address: IpAddr, tokens: bool, tls: bool, insecure: bool) -> Result<()> {
     if !address.to_canonical().is_loopback() && !tokens {
         return Err(Error::invalid(format!(
-            "{address} can be reached from other machines: give --admin-token-file, or listen on 127.0.0.1"
+            "{address} can be reached from other machines: give --access-file or --admin-token-file, or listen on \
+             127.0.0.1"
         )));
     }
     exposure(address, tls, insecure)

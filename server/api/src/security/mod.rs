@@ -2,9 +2,12 @@
 
 mod access;
 mod exposure;
+mod guard;
 pub(crate) mod tls;
 
 pub(crate) use access::admit;
 pub use access::{Access, Tokens};
 pub use exposure::{admin_exposure, exposure};
-pub use tls::{Tls, TlsFiles};
+pub use guard::Guard;
+pub(crate) use guard::{ClientNames, visible};
+pub use tls::{ClientAuth, Tls, TlsFiles};

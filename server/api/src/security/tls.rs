@@ -7,7 +7,12 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use girandole_core::{Error, Result};
-use rustls::{ServerConfig, crypto::aws_lc_rs, version::TLS13};
+use rustls::{
+    RootCertStore, ServerConfig,
+    crypto::aws_lc_rs,
+    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
+    version::TLS13,
+};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
 /// What clients may speak inside.
@@ -20,12 +25,24 @@ pub struct TlsFiles {
     pub cert: PathBuf,
     /// Its private key.
     pub key: PathBuf,
+    /// Whose certificates clients show; `None` asks for none.
+    pub clients: Option<ClientAuth>,
+}
+
+/// Which certificates clients show (mutual TLS).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientAuth {
+    /// The authorities that sign them, in PEM.
+    pub authorities: PathBuf,
+    /// Whether one without is turned away in the handshake.
+    pub required: bool,
 }
 
 #[derive(PartialEq, Eq)]
 struct Pem {
     cert: Vec<u8>,
     key: Vec<u8>,
+    authorities: Option<Vec<u8>>,
 }
 
 /// The TLS configuration in force; clones share it.
@@ -46,7 +63,7 @@ impl Tls {
     /// `InvalidArgument` where a file cannot be read, is no PEM, or the key does not fit the certificate.
     pub fn load(files: TlsFiles) -> Result<Self> {
         let pem = read(&files)?;
-        let config = ArcSwap::from_pointee(configuration(&pem)?);
+        let config = ArcSwap::from_pointee(configuration(&files, &pem)?);
         Ok(Self(Arc::new(Shared { files, config, seen: ArcSwap::from_pointee(pem) })))
     }
 
@@ -64,7 +81,7 @@ impl Tls {
         if pem == **self.0.seen.load() {
             return Ok(false);
         }
-        let config = configuration(&pem);
+        let config = configuration(&self.0.files, &pem);
         self.0.seen.store(Arc::new(pem));
         self.0.config.store(Arc::new(config?));
         Ok(true)
@@ -89,24 +106,45 @@ fn read(files: &TlsFiles) -> Result<Pem> {
     let read = |what: &str, path| {
         std::fs::read(path).map_err(|error| Error::invalid(format!("the TLS {what} cannot be read: {error}")))
     };
-    Ok(Pem { cert: read("certificate", &files.cert)?, key: read("key", &files.key)? })
+    let authorities =
+        files.clients.as_ref().map(|clients| read("clients' authorities", &clients.authorities));
+    Ok(Pem {
+        cert: read("certificate", &files.cert)?,
+        key: read("key", &files.key)?,
+        authorities: authorities.transpose()?,
+    })
 }
 
-fn configuration(pem: &Pem) -> Result<ServerConfig> {
+fn configuration(files: &TlsFiles, pem: &Pem) -> Result<ServerConfig> {
     let certs = CertificateDer::pem_slice_iter(&pem.cert).collect::<Result<Vec<_>, _>>();
     let certs = certs.ok().filter(|certs| !certs.is_empty());
     let certs = certs.ok_or_else(|| Error::invalid("the TLS certificate file holds no PEM certificate"))?;
     let key = PrivateKeyDer::from_pem_slice(&pem.key)
         .map_err(|_| Error::invalid("the TLS key file holds no PEM private key"))?;
     let unfit = |error| Error::invalid(format!("the TLS certificate and key cannot be used: {error}"));
-    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(&[&TLS13])
-        .map_err(unfit)?
-        .with_no_client_auth()
-        .with_single_cert(certs, key)
         .map_err(unfit)?;
+    let builder = match (&files.clients, &pem.authorities) {
+        (Some(clients), Some(pem)) => builder.with_client_cert_verifier(verifier(pem, clients.required)?),
+        _ => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_single_cert(certs, key).map_err(unfit)?;
     config.alpn_protocols = ALPN.map(<[u8]>::to_vec).to_vec();
     Ok(config)
+}
+
+/// Checks that clients' certificates are signed by these authorities, and in time.
+fn verifier(pem: &[u8], required: bool) -> Result<Arc<dyn ClientCertVerifier>> {
+    let unfit = || Error::invalid("the file of clients' authorities holds no PEM certificate of one");
+    let mut roots = RootCertStore::empty();
+    for authority in CertificateDer::pem_slice_iter(pem) {
+        roots.add(authority.map_err(|_| unfit())?).map_err(|_| unfit())?;
+    }
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    let builder = if required { builder } else { builder.allow_unauthenticated() };
+    builder.build().map_err(|_| unfit())
 }
 
 #[cfg(test)]

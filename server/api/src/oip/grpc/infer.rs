@@ -3,6 +3,7 @@
 use std::{pin::Pin, sync::Arc, time::Instant};
 
 use futures::{Stream, StreamExt};
+use girandole_access::{Action, Caller};
 use girandole_core::{Error, ErrorCode, InferResponse, Parameter, Result};
 use girandole_proto::oip::{ModelInferRequest, ModelInferResponse, ModelStreamInferResponse};
 use http::HeaderMap;
@@ -27,9 +28,9 @@ pub(super) async fn unary(
     oip: &Oip,
     request: Request<ModelInferRequest>,
 ) -> Result<Response<ModelInferResponse>, Status> {
-    let (metadata, _, message) = request.into_parts();
+    let (metadata, mut extensions, message) = request.into_parts();
     let compressed = is_compressed(&metadata);
-    let (response, _) = run(oip, message, &Call::new(metadata)).await.map_err(status)?;
+    let (response, _) = run(oip, message, &Call::new(metadata, extensions.remove())).await.map_err(status)?;
     let mut headers = HeaderMap::new();
     route::write(&response.route, &mut headers);
     let mut response = Response::new(tensors::response(response));
@@ -55,9 +56,9 @@ pub(super) fn stream(
     request: Request<Streaming<ModelInferRequest>>,
     stop: Stop,
 ) -> Response<Answers> {
-    let (metadata, _, messages) = request.into_parts();
+    let (metadata, mut extensions, messages) = request.into_parts();
     let as_status = metadata.get("triton_grpc_error").is_some_and(|value| value == "true");
-    let call = Call::new(metadata);
+    let call = Call::new(metadata, extensions.remove());
     let in_flight = oip.limits.max_stream_in_flight.max(1);
     let oip = oip.clone();
     let answers = until(stop, messages).map(move |message| {
@@ -102,16 +103,19 @@ fn until(
 struct Call {
     deadline: Option<Instant>,
     headers: Arc<CallHeaders>,
+    caller: Option<Caller>,
 }
 
 impl Call {
-    fn new(metadata: MetadataMap) -> Self {
+    fn new(metadata: MetadataMap, caller: Option<Caller>) -> Self {
         let deadline = timeout::deadline(&metadata);
-        Self { deadline, headers: Arc::new(CallHeaders(metadata.into_headers())) }
+        Self { deadline, headers: Arc::new(CallHeaders(metadata.into_headers())), caller }
     }
 }
 
 async fn run(oip: &Oip, message: ModelInferRequest, call: &Call) -> Result<(InferResponse, Wishes)> {
+    oip.guard.permits(call.caller.as_ref(), Action::Infer, &message.model_name)?;
+    let _in_work = call.caller.as_ref().map(Caller::admit).transpose()?;
     let (mut request, wishes) = tensors::request(message, &oip.limits)?;
     request.deadline = call.deadline;
     request.headers = Some(call.headers.clone());

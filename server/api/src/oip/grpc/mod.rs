@@ -1,5 +1,6 @@
 //! The protocol over gRPC: one file for each resource, each a function from message to message.
 
+mod actions;
 mod config;
 mod health;
 mod infer;
@@ -12,7 +13,12 @@ mod timeout;
 mod trace;
 mod until_stop;
 
-use axum::{Router, middleware};
+use axum::{
+    Router,
+    extract::{Request, State},
+    middleware::{self, Next},
+    response::Response,
+};
 use girandole_core::{Error, Result};
 use girandole_proto::oip::{DESCRIPTOR, grpc_inference_service_server::GrpcInferenceServiceServer};
 use tonic::{Status, codec::CompressionEncoding, service::Routes};
@@ -21,7 +27,12 @@ use tonic_reflection::server::Builder;
 
 use super::Oip;
 use crate::{
-    layers::{concurrency, concurrency::Style},
+    layers::{
+        Style,
+        authorize::{Door, authorize},
+        concurrency,
+    },
+    security::Guard,
     stop::Stop,
 };
 
@@ -44,6 +55,7 @@ pub(crate) fn router(oip: Oip, stop: Stop) -> Result<Router> {
     };
     let limit = oip.limits.max_grpc_message_bytes;
     let bound = concurrency::Bound::new(oip.limits.max_concurrent_requests, Style::Grpc);
+    let guard = oip.guard.clone();
     let health = HealthServer::new(health::Health::new(oip.service.clone(), stop.clone()));
     let mut inference = GrpcInferenceServiceServer::new(service::Inference { oip, stop: stop.clone() })
         .max_decoding_message_size(limit)
@@ -61,7 +73,15 @@ pub(crate) fn router(oip: Oip, stop: Stop) -> Result<Router> {
         .into_axum_router()
         .reset_fallback()
         .route_layer(middleware::from_fn_with_state(stop, until_stop::until_stop));
-    Ok(bounded.merge(others).fallback(unknown))
+    let all = bounded.merge(others);
+    let all = if guard.is_open() { all } else { all.layer(middleware::from_fn_with_state(guard, guarded)) };
+    Ok(all.fallback(unknown))
+}
+
+/// Lets a call in where the policy allows what it does.
+async fn guarded(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let action = actions::of(request.uri().path());
+    authorize(State(Door { guard, action, style: Style::Grpc }), request, next).await
 }
 
 async fn unknown() -> http::Response<axum::body::Body> {

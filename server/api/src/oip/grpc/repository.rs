@@ -1,5 +1,6 @@
 //! The model repository: its index, loading and unloading.
 
+use girandole_access::Caller;
 use girandole_core::{Error, Result};
 use girandole_proto::oip::{
     ModelRepositoryParameter, RepositoryIndexRequest, RepositoryIndexResponse, RepositoryModelLoadRequest,
@@ -8,13 +9,20 @@ use girandole_proto::oip::{
 };
 use girandole_runtime::service::IndexEntry;
 
-use crate::oip::{Oip, convert, refuse_repository, settings};
+use crate::{
+    oip::{Oip, convert, refuse_repository, settings},
+    security::visible,
+};
 
 /// Every model of the repository and where its versions stand.
-pub(super) fn index(oip: &Oip, message: &RepositoryIndexRequest) -> Result<RepositoryIndexResponse> {
+pub(super) fn index(
+    oip: &Oip,
+    message: &RepositoryIndexRequest,
+    caller: Option<&Caller>,
+) -> Result<RepositoryIndexResponse> {
     refuse_repository(&message.repository_name)?;
-    let models = oip.service.repository_index(message.ready).into_iter().map(entry).collect();
-    Ok(RepositoryIndexResponse { models })
+    let entries = visible(oip.service.repository_index(message.ready), caller, |entry| &entry.name);
+    Ok(RepositoryIndexResponse { models: entries.into_iter().map(entry).collect() })
 }
 
 /// Loads or reloads a model.

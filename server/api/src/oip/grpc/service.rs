@@ -1,5 +1,6 @@
 //! The table of RPCs: each is one call into its resource's file. What is not served says so.
 
+use girandole_access::Action;
 use girandole_core::{Error, ErrorCode};
 use girandole_proto::oip::{grpc_inference_service_server::GrpcInferenceService, *};
 use tonic::{Request, Response, Status, Streaming};
@@ -29,6 +30,13 @@ fn no_shared_memory<T>() -> Answer<T> {
     answer(Err(Error::new(ErrorCode::Unimplemented, "shared memory is not served: send the data")))
 }
 
+impl Inference {
+    /// Whether the caller may do something to the model that the message names.
+    fn permit<T>(&self, request: &Request<T>, action: Action, model: &str) -> Result<(), Error> {
+        self.oip.guard.permits(request.extensions().get(), action, model)
+    }
+}
+
 #[tonic::async_trait]
 impl GrpcInferenceService for Inference {
     type ModelStreamInferStream = infer::Answers;
@@ -43,7 +51,9 @@ impl GrpcInferenceService for Inference {
 
     async fn model_ready(&self, request: Request<ModelReadyRequest>) -> Answer<ModelReadyResponse> {
         let message = request.get_ref();
-        let ready = convert::model(&message.name, &message.version)
+        let ready = self
+            .permit(&request, Action::Describe, &message.name)
+            .and_then(|()| convert::model(&message.name, &message.version))
             .and_then(|(name, version)| self.oip.service.model_ready(name, &version));
         // As Triton has it: a model that is not there is not ready, so that clients can wait for it.
         let ready = ready.or_else(|error| match error.code() {
@@ -58,7 +68,8 @@ impl GrpcInferenceService for Inference {
     }
 
     async fn model_metadata(&self, request: Request<ModelMetadataRequest>) -> Answer<ModelMetadataResponse> {
-        answer(metadata::model(&self.oip, request.get_ref()))
+        let permitted = self.permit(&request, Action::Describe, &request.get_ref().name);
+        answer(permitted.and_then(|()| metadata::model(&self.oip, request.get_ref())))
     }
 
     async fn model_infer(&self, request: Request<ModelInferRequest>) -> Answer<ModelInferResponse> {
@@ -73,27 +84,29 @@ impl GrpcInferenceService for Inference {
     }
 
     async fn model_config(&self, request: Request<ModelConfigRequest>) -> Answer<ModelConfigResponse> {
-        answer(config::model(&self.oip, request.get_ref()))
+        let permitted = self.permit(&request, Action::Describe, &request.get_ref().name);
+        answer(permitted.and_then(|()| config::model(&self.oip, request.get_ref())))
     }
 
     async fn model_statistics(
         &self,
         request: Request<ModelStatisticsRequest>,
     ) -> Answer<ModelStatisticsResponse> {
-        answer(statistics::model(&self.oip, request.get_ref()))
+        answer(statistics::model(&self.oip, request.get_ref(), request.extensions().get()))
     }
 
     async fn repository_index(
         &self,
         request: Request<RepositoryIndexRequest>,
     ) -> Answer<RepositoryIndexResponse> {
-        answer(repository::index(&self.oip, request.get_ref()))
+        answer(repository::index(&self.oip, request.get_ref(), request.extensions().get()))
     }
 
     async fn repository_model_load(
         &self,
         request: Request<RepositoryModelLoadRequest>,
     ) -> Answer<RepositoryModelLoadResponse> {
+        answer(self.permit(&request, Action::Administer, &request.get_ref().model_name))?;
         answer(repository::load(&self.oip, request.into_inner()).await)
     }
 
@@ -101,10 +114,12 @@ impl GrpcInferenceService for Inference {
         &self,
         request: Request<RepositoryModelUnloadRequest>,
     ) -> Answer<RepositoryModelUnloadResponse> {
+        answer(self.permit(&request, Action::Administer, &request.get_ref().model_name))?;
         answer(repository::unload(&self.oip, request.into_inner()).await)
     }
 
     async fn trace_setting(&self, request: Request<TraceSettingRequest>) -> Answer<TraceSettingResponse> {
+        answer(self.permit(&request, Action::Administer, &request.get_ref().model_name))?;
         answer(trace::setting(&self.oip, request.into_inner()))
     }
 

@@ -1,16 +1,25 @@
 //! Counts and durations since each version was loaded.
 
-use girandole_core::{DeviceKind, MemoryUse, Result};
+use girandole_access::{Action, Caller};
+use girandole_core::{DeviceKind, MemoryUse, Result, VersionSelector};
 use girandole_proto::oip::{self, ModelStatisticsRequest, ModelStatisticsResponse};
 use girandole_runtime::statistics::{BatchStatistics, InferStatistics, ModelStatistics, StatisticDuration};
 
-use crate::oip::{Oip, convert};
+use crate::{
+    oip::{Oip, convert},
+    security::visible,
+};
 
 /// Of one model, or of every one where the request names none.
-pub(super) fn model(oip: &Oip, message: &ModelStatisticsRequest) -> Result<ModelStatisticsResponse> {
+pub(super) fn model(
+    oip: &Oip,
+    message: &ModelStatisticsRequest,
+    caller: Option<&Caller>,
+) -> Result<ModelStatisticsResponse> {
     let statistics = if message.name.is_empty() {
-        oip.service.statistics(None, &girandole_core::VersionSelector::Any)?
+        visible(oip.service.statistics(None, &VersionSelector::Any)?, caller, |one| &one.name)
     } else {
+        oip.guard.permits(caller, Action::Observe, &message.name)?;
         let (name, version) = convert::model(&message.name, &message.version)?;
         oip.service.statistics(Some(name), &version)?
     };

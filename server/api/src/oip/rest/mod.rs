@@ -16,65 +16,105 @@ pub(crate) mod traffic;
 use axum::{
     Router,
     body::Body,
-    middleware,
+    extract::{Request, State},
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{MethodRouter, get, post},
 };
+use girandole_access::Action;
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 use serde::Serialize;
 
 use super::Oip;
 use crate::{
     error::{RestError, body_of},
-    layers::{concurrency, concurrency::Style},
+    layers::{
+        Style,
+        authorize::{Door, authorize},
+        concurrency,
+    },
+    security::Guard,
 };
 
 /// What a handler answers.
 pub(crate) type Answer = Result<Response, RestError>;
 
+/// A path, what serves it, and what a GET and a POST there do.
+type Row = (&'static str, MethodRouter<Oip>, Does);
+
+/// What each method of a route does.
+#[derive(Clone, Copy)]
+struct Does {
+    get: Action,
+    post: Action,
+}
+
+impl Does {
+    /// The same by any method.
+    const fn only(action: Action) -> Self {
+        Self { get: action, post: action }
+    }
+}
+
 /// Every route and what serves it, in the order of the OpenAPI document.
-fn table(oip: &Oip) -> Vec<(&'static str, MethodRouter<Oip>)> {
+fn table(oip: &Oip) -> Vec<Row> {
     let bound = concurrency::Bound::new(oip.limits.max_concurrent_requests, Style::Rest);
     let infer = post(infer::infer).layer(middleware::from_fn_with_state(bound, concurrency::admit));
+    let [probe, run, describe, observe, administer] =
+        [Action::Probe, Action::Infer, Action::Describe, Action::Observe, Action::Administer].map(Does::only);
+    let settings = Does { get: Action::Observe, post: Action::Administer };
     vec![
-        ("/livez", get(health::live)),
-        ("/readyz", get(health::ready)),
-        ("/v2/health/live", get(health::live)),
-        ("/v2/health/ready", get(health::ready)),
-        ("/v2", get(metadata::server)),
-        ("/v2/", get(metadata::server)),
-        ("/v2/models/stats", get(statistics::all)),
-        ("/v2/models/{model}", get(metadata::model)),
-        ("/v2/models/{model}/versions/{version}", get(metadata::model)),
-        ("/v2/models/{model}/ready", get(health::model)),
-        ("/v2/models/{model}/versions/{version}/ready", get(health::model)),
-        ("/v2/models/{model}/infer", infer.clone()),
-        ("/v2/models/{model}/versions/{version}/infer", infer),
-        ("/v2/models/{model}/config", get(config::model)),
-        ("/v2/models/{model}/versions/{version}/config", get(config::model)),
-        ("/v2/models/{model}/stats", get(statistics::model)),
-        ("/v2/models/{model}/versions/{version}/stats", get(statistics::model)),
-        ("/v2/models/{model}/traffic", get(traffic::model)),
-        ("/v2/models/{model}/trace/setting", get(trace::of_model).post(trace::update_model)),
-        ("/v2/trace/setting", get(trace::of_server).post(trace::update_server)),
-        ("/v2/logging", get(logging::get).post(logging::update)),
-        ("/v2/repository/index", post(repository::index)),
-        ("/v2/repository/models/{model}/load", post(repository::load)),
-        ("/v2/repository/models/{model}/unload", post(repository::unload)),
-        ("/v2/repository/{repository}/index", post(repository::named)),
-        ("/v2/repository/{repository}/models/{model}/load", post(repository::named)),
-        ("/v2/repository/{repository}/models/{model}/unload", post(repository::named)),
-        ("/openapi.json", get(openapi::document)),
+        ("/livez", get(health::live), probe),
+        ("/readyz", get(health::ready), probe),
+        ("/v2/health/live", get(health::live), probe),
+        ("/v2/health/ready", get(health::ready), probe),
+        ("/v2", get(metadata::server), describe),
+        ("/v2/", get(metadata::server), describe),
+        ("/v2/models/stats", get(statistics::all), observe),
+        ("/v2/models/{model}", get(metadata::model), describe),
+        ("/v2/models/{model}/versions/{version}", get(metadata::model), describe),
+        ("/v2/models/{model}/ready", get(health::model), describe),
+        ("/v2/models/{model}/versions/{version}/ready", get(health::model), describe),
+        ("/v2/models/{model}/infer", infer.clone(), run),
+        ("/v2/models/{model}/versions/{version}/infer", infer, run),
+        ("/v2/models/{model}/config", get(config::model), describe),
+        ("/v2/models/{model}/versions/{version}/config", get(config::model), describe),
+        ("/v2/models/{model}/stats", get(statistics::model), observe),
+        ("/v2/models/{model}/versions/{version}/stats", get(statistics::model), observe),
+        ("/v2/models/{model}/traffic", get(traffic::model), observe),
+        ("/v2/models/{model}/trace/setting", get(trace::of_model).post(trace::update_model), settings),
+        ("/v2/trace/setting", get(trace::of_server).post(trace::update_server), settings),
+        ("/v2/logging", get(logging::get).post(logging::update), settings),
+        ("/v2/repository/index", post(repository::index), observe),
+        ("/v2/repository/models/{model}/load", post(repository::load), administer),
+        ("/v2/repository/models/{model}/unload", post(repository::unload), administer),
+        ("/v2/repository/{repository}/index", post(repository::named), observe),
+        ("/v2/repository/{repository}/models/{model}/load", post(repository::named), administer),
+        ("/v2/repository/{repository}/models/{model}/unload", post(repository::named), administer),
+        ("/openapi.json", get(openapi::document), describe),
     ]
 }
 
-/// The protocol's routes.
+/// The protocol's routes, each behind what the policy says of it.
 pub(crate) fn router(oip: Oip) -> Router {
     let mut router = Router::new();
-    for (path, methods) in table(&oip) {
-        router = router.route(path, methods);
+    for (path, methods, does) in table(&oip) {
+        router = router.route(path, guarded(methods, does, &oip.guard));
     }
     router.fallback(unknown).method_not_allowed_fallback(wrong_verb).with_state(oip)
+}
+
+fn guarded(methods: MethodRouter<Oip>, does: Does, guard: &Guard) -> MethodRouter<Oip> {
+    if guard.is_open() {
+        return methods;
+    }
+    let door = |action| Door { guard: guard.clone(), action, style: Style::Rest };
+    let (get, post) = (door(does.get), door(does.post));
+    methods.layer(middleware::from_fn(move |request: Request, next: Next| {
+        // HEAD is GET without its body; no route has other methods.
+        let safe = matches!(*request.method(), Method::GET | Method::HEAD);
+        authorize(State(if safe { get.clone() } else { post.clone() }), request, next)
+    }))
 }
 
 async fn unknown(uri: Uri) -> Response {

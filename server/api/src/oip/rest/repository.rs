@@ -1,13 +1,17 @@
 //! The model repository: its index, loading and unloading.
 
-use axum::{body::Body, extract::State};
+use axum::{Extension, body::Body, extract::State};
+use girandole_access::Caller;
 use girandole_core::{Error, Parameter, Result};
 use girandole_runtime::service::{IndexEntry, LoadOverride};
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, body, path::ModelPath};
-use crate::oip::{Oip, json, refuse_repository, settings};
+use crate::{
+    oip::{Oip, json, refuse_repository, settings},
+    security::visible,
+};
 
 #[derive(Default, Deserialize)]
 struct IndexBody {
@@ -43,10 +47,16 @@ impl From<IndexEntry> for Entry {
 }
 
 /// Every model of the repository and where its versions stand.
-pub(super) async fn index(State(oip): State<Oip>, headers: HeaderMap, body: Body) -> Answer {
+pub(super) async fn index(
+    State(oip): State<Oip>,
+    caller: Option<Extension<Caller>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
     let body = body::read(&headers, body, oip.limits.max_body_bytes).await?;
     let asked: IndexBody = json::body(&body)?;
     let entries = oip.service.repository_index(asked.ready);
+    let entries = visible(entries, caller.as_deref(), |entry| &entry.name);
     super::json(&entries.into_iter().map(Entry::from).collect::<Vec<_>>())
 }
 

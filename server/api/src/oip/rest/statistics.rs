@@ -1,12 +1,13 @@
 //! Counts and durations since each version was loaded.
 
-use axum::extract::State;
+use axum::{Extension, extract::State};
+use girandole_access::Caller;
 use girandole_core::{DeviceKind, MemoryUse, VersionSelector};
 use girandole_runtime::statistics::{BatchStatistics, InferStatistics, ModelStatistics, StatisticDuration};
 use serde::Serialize;
 
 use super::{Answer, path::ModelPath};
-use crate::oip::Oip;
+use crate::{oip::Oip, security::visible};
 
 #[derive(Serialize)]
 struct All {
@@ -60,8 +61,9 @@ struct Memory {
 }
 
 /// Of every model.
-pub(super) async fn all(State(oip): State<Oip>) -> Answer {
-    answer(oip.service.statistics(None, &VersionSelector::Any)?)
+pub(super) async fn all(State(oip): State<Oip>, caller: Option<Extension<Caller>>) -> Answer {
+    let statistics = oip.service.statistics(None, &VersionSelector::Any)?;
+    answer(visible(statistics, caller.as_deref(), |one| &one.name))
 }
 
 /// Of one model, or one version of it.

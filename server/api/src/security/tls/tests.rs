@@ -16,7 +16,7 @@ fn write(files: &TlsFiles, pair: &CertifiedKey<KeyPair>) {
 }
 
 fn files(folder: &tempfile::TempDir) -> TlsFiles {
-    TlsFiles { cert: folder.path().join("cert.pem"), key: folder.path().join("key.pem") }
+    TlsFiles { cert: folder.path().join("cert.pem"), key: folder.path().join("key.pem"), clients: None }
 }
 
 #[test]

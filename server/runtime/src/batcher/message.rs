@@ -35,7 +35,7 @@ pub(crate) struct Times {
     pub(crate) compute_output: Duration,
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "races")))]
 impl Times {
     /// Everything at once.
     pub(crate) fn at(now: Instant) -> Self {

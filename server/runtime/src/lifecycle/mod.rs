@@ -25,5 +25,5 @@ pub use handle::{Runtime, RuntimeHandle};
 pub(crate) use manager::Event;
 pub use options::{ControlMode, OnUnloaded, RuntimeOptions};
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "races")))]
 mod tests;

@@ -7,8 +7,10 @@
 mod budget;
 mod control;
 mod infer;
+#[cfg(all(test, feature = "races"))]
+mod races;
 mod rollout;
-#[cfg(test)]
+#[cfg(all(test, not(feature = "races")))]
 mod tests;
 mod trace;
 
@@ -17,13 +19,14 @@ use std::{
     sync::{Arc, atomic::AtomicBool, mpsc},
 };
 
-use arc_swap::ArcSwap;
 use girandole_core::ModelSpec;
 use tokio::sync::watch;
 
 pub use self::budget::DEFAULT_IN_FLIGHT_BYTES;
 pub(crate) use self::budget::{ByteBudget, BytesHeld};
-use crate::{lifecycle::Event, rollout::Clock, shadow::Shadows, snapshot::Snapshot, trace::Tracer};
+use crate::{
+    lifecycle::Event, rollout::Clock, shadow::Shadows, snapshot::Snapshot, sync::ArcSwap, trace::Tracer,
+};
 
 /// A handle on the runtime; clones share it.
 #[derive(Clone)]

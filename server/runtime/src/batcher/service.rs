@@ -173,7 +173,11 @@ impl Batcher {
                     self.wake_all();
                     return Wake::Closed;
                 }
-                _ if look.is_some_and(|look| look <= now) => return Wake::Look,
+                _ if look.is_some_and(|look| look <= now) => {
+                    // It may have been woken for work, and a session that is lost takes long to open.
+                    self.leave_to_others(&state);
+                    return Wake::Look;
+                }
                 _ if standing.session.is_err() => None,
                 Decision::Run(..) => return Wake::Work,
                 Decision::Idle => None,
@@ -200,9 +204,7 @@ impl Batcher {
             *running += 1;
             self.recorder.running(state.running.iter().sum());
         }
-        if !state.parts.is_empty() || state.queue.len() > 0 {
-            self.wake_one(&state);
-        }
+        self.leave_to_others(&state);
         self.settle(state, refused);
         dispatch
     }
@@ -354,6 +356,13 @@ impl Batcher {
     fn wake_one(&self, state: &State) {
         if state.idle > 0 {
             self.work.notify_one();
+        }
+    }
+
+    /// Whoever turns away from what waits wakes another one for it.
+    fn leave_to_others(&self, state: &State) {
+        if !state.parts.is_empty() || state.queue.len() > 0 {
+            self.wake_one(state);
         }
     }
 

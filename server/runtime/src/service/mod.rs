@@ -114,7 +114,7 @@ pub struct IndexEntry {
     pub version: Option<u64>,
     /// Where it stands; `None` for a model that was never loaded.
     pub state: Option<VersionState>,
-    /// Why, where it is not READY.
+    /// Why, where it is not READY, or not what its repository holds.
     pub reason: String,
 }
 

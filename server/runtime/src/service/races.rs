@@ -37,7 +37,7 @@ fn snapshot(version: Arc<ServedVersion>) -> Arc<Snapshot> {
         problem: None,
         routes: Arc::default(),
     };
-    Arc::new(Snapshot { models: [("m".into(), Arc::new(model))].into(), ready: true, idle: true })
+    Arc::new(Snapshot { models: [("m".into(), Arc::new(model))].into(), ready: true, ..Snapshot::default() })
 }
 
 /// A request, checked against the version that answered it.

@@ -3,21 +3,26 @@
 //!
 //! Time stands still and nothing times out, so that no timer makes up for a signal that was lost. A scenario may
 //! [let time pass](let_time_pass): then the first so many waits with an end are given a timer, which ends when the
-//! checker says, before the signal, after it, or not while it matters.
+//! checker says: before the signal, after it, or not while it matters.
+
+mod condvar;
+mod mutex;
 
 use std::{
     cell::Cell,
     future::poll_fn,
     pin::pin,
-    sync::{Arc, LockResult, OnceLock},
+    sync::{Arc, OnceLock},
     task::Poll,
     time::{Duration, Instant},
 };
 
 use arc_swap::Guard;
-pub(crate) use shuttle::{
-    sync::{Mutex, MutexGuard, mpsc},
-    thread,
+pub(crate) use shuttle::{sync::mpsc, thread};
+
+pub(crate) use self::{
+    condvar::Condvar,
+    mutex::{Mutex, MutexGuard},
 };
 
 thread_local! {
@@ -48,44 +53,6 @@ pub(crate) fn now() -> Instant {
 /// It is `at` now, or later.
 fn pass_until(at: Instant) {
     PASSED.set(PASSED.get() + at.saturating_duration_since(now()));
-}
-
-/// A signal whose waits with an end last until it comes, or a timer's end.
-#[derive(Debug, Default)]
-pub(crate) struct Condvar(Arc<shuttle::sync::Condvar>);
-
-impl Condvar {
-    pub(crate) fn new() -> Self {
-        Self::default()
-    }
-
-    pub(crate) fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> LockResult<MutexGuard<'a, T>> {
-        self.0.wait(guard)
-    }
-
-    /// As the standard library's, but that others may be woken for nothing when it times out.
-    pub(crate) fn wait_timeout<'a, T>(
-        &self,
-        guard: MutexGuard<'a, T>,
-        after: Duration,
-    ) -> LockResult<(MutexGuard<'a, T>, shuttle::sync::WaitTimeoutResult)> {
-        if take_timer() {
-            let (signal, at) = (self.0.clone(), now() + after);
-            thread::spawn(move || {
-                pass_until(at);
-                signal.notify_all();
-            });
-        }
-        self.0.wait_timeout(guard, after)
-    }
-
-    pub(crate) fn notify_one(&self) {
-        self.0.notify_one();
-    }
-
-    pub(crate) fn notify_all(&self) {
-        self.0.notify_all();
-    }
 }
 
 /// The time is up.

@@ -80,6 +80,8 @@ pub(crate) struct Ledger {
     open: AtomicUsize,
     running: AtomicUsize,
     closed: AtomicUsize,
+    /// The device of the session that was opened so many is gone; 0 for none.
+    broken: AtomicUsize,
     mistakes: Mutex<Vec<&'static str>>,
 }
 
@@ -98,6 +100,7 @@ struct Probed {
 }
 
 struct ProbedSession {
+    number: usize,
     plan: Plan,
     ledger: Arc<Ledger>,
     holds: Arc<AtomicUsize>,
@@ -111,12 +114,13 @@ impl Model for Probed {
 
     fn session(&self, _options: &SessionOptions) -> Result<Box<dyn Session>> {
         thread::yield_now();
-        if self.ledger.opened.fetch_add(1, Ordering::SeqCst) >= self.plan.opens {
+        let number = self.ledger.opened.fetch_add(1, Ordering::SeqCst) + 1;
+        if number > self.plan.opens {
             return Err(Error::unavailable("the device is gone"));
         }
         self.ledger.open.fetch_add(1, Ordering::SeqCst);
         let (plan, ledger) = (self.plan, self.ledger.clone());
-        Ok(Box::new(ProbedSession { plan, ledger, holds: Arc::default(), lost: false }))
+        Ok(Box::new(ProbedSession { number, plan, ledger, holds: Arc::default(), lost: false }))
     }
 
     fn memory(&self) -> Vec<MemoryUse> {
@@ -162,7 +166,7 @@ impl Session for ProbedSession {
             ended();
             resume_unwind(Box::new("as asked"));
         }
-        if rows.contains(&Probe::LOSE) {
+        if rows.contains(&Probe::LOSE) || self.is_lost() {
             self.lost = true;
             ended();
             return reply.send(Err(Error::unavailable("the device was lost")));
@@ -184,13 +188,14 @@ impl Session for ProbedSession {
     }
 
     fn is_lost(&self) -> bool {
-        self.lost
+        self.lost || self.ledger.broken.load(Ordering::SeqCst) == self.number
     }
 }
 
 impl Drop for ProbedSession {
     fn drop(&mut self) {
-        self.ledger.check(self.holds.load(Ordering::SeqCst) == 0, "a session was closed while it ran");
+        let idle = self.holds.load(Ordering::SeqCst) == 0;
+        self.ledger.check(idle || self.lost, "a session was closed while it ran");
         self.ledger.open.fetch_sub(1, Ordering::SeqCst);
     }
 }
@@ -226,6 +231,11 @@ impl Bench {
 
     pub(crate) fn serving(&self) -> Arc<Serving> {
         self.serving.clone().unwrap()
+    }
+
+    /// Breaks the device of the session that was opened first, whatever it does now.
+    pub(crate) fn break_first(&self) {
+        self.ledger.broken.store(1, Ordering::SeqCst);
     }
 
     /// A caller on a thread of its own.

@@ -45,7 +45,7 @@ fn callers_that_go() {
 }
 
 #[test]
-fn many_orders_of_one_that_goes_and_one_that_stays() {
+fn one_goes_and_one_stays_depth_first() {
     exhaust(10_000, || the_others_are_answered(1, 1));
 }
 

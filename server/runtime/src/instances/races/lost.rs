@@ -58,6 +58,33 @@ fn without_any_session_everybody_is_refused() {
     }
 }
 
+/// A session is lost while its instance has nothing to do, or was just woken for something.
+#[test]
+fn what_a_lost_instance_was_woken_for_another_does() {
+    explore_in_time(2, || {
+        let plan = Plan { instances: 2, opens: 2, device: DeviceKind::Gpu, ..Plan::default() };
+        let bench = Bench::start(plan);
+        bench.break_first();
+        is_fair(&[1], &bench.send(&[1]).join().unwrap(), LOST);
+        bench.end();
+    });
+}
+
+/// A batch is to come back in parts, and the only session is lost meanwhile.
+#[test]
+fn nothing_comes_back_to_nobody() {
+    explore(|| {
+        let plan = Plan { depth: 2, opens: 1, ..Plan::default() };
+        let bench = Bench::start(plan);
+        let callers =
+            [&[Probe::LATER], &[Probe::BAD], &[Probe::LOSE]].map(|values| (values, bench.send(values)));
+        for (values, caller) in callers {
+            is_fair(values, &caller.join().unwrap(), &[ErrorCode::Unavailable, ErrorCode::InvalidArgument]);
+        }
+        bench.end();
+    });
+}
+
 /// One of two instances is lost for ever, the other is there.
 #[test]
 fn the_other_instance_serves_on() {

@@ -53,7 +53,7 @@ pub(crate) fn explore_in_time(timers: usize, scenario: impl Fn() + Clone + Send 
 
 /// Runs a small scenario with every order of its threads, or the first so many.
 pub(crate) fn exhaust(most: usize, scenario: impl Fn() + Send + Sync + 'static) {
-    run(DfsScheduler::new(Some(most), false), 0, scenario);
+    run(DfsScheduler::new(Some(most), true), 0, scenario);
 }
 
 fn run(

@@ -13,7 +13,7 @@ fn everybody_is_answered(plan: Plan, callers: &[&'static [u8]]) {
 }
 
 #[test]
-fn one_instance_all_orders_of_one_caller() {
+fn one_instance_and_one_caller_depth_first() {
     exhaust(20_000, || everybody_is_answered(Plan::default(), &[&[1]]));
 }
 

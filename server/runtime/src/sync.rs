@@ -4,7 +4,8 @@
 //! checker's instead, so that what is explored is the code that serves. A library never has them, whatever its
 //! features: they are a test's.
 
-#[cfg(all(test, feature = "races"))]
+#[cfg(test)]
+#[cfg(feature = "races")]
 mod explored;
 #[cfg(not(all(test, feature = "races")))]
 mod real;

@@ -35,7 +35,8 @@ pub(crate) struct Times {
     pub(crate) compute_output: Duration,
 }
 
-#[cfg(all(test, not(feature = "races")))]
+#[cfg(test)]
+#[cfg(not(feature = "races"))]
 impl Times {
     /// Everything at once.
     pub(crate) fn at(now: Instant) -> Self {

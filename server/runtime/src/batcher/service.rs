@@ -121,7 +121,8 @@ impl Batcher {
     }
 
     /// Requests that wait.
-    #[cfg(all(test, not(feature = "races")))]
+    #[cfg(test)]
+    #[cfg(not(feature = "races"))]
     pub(crate) fn waiting(&self) -> usize {
         self.lock().queue.len()
     }

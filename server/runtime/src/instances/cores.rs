@@ -81,7 +81,8 @@ impl Drop for Cores {
     }
 }
 
-#[cfg(all(test, not(feature = "races")))]
+#[cfg(test)]
+#[cfg(not(feature = "races"))]
 mod tests {
     use std::{
         sync::{

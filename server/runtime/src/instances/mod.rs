@@ -6,10 +6,12 @@
 mod completion;
 mod cores;
 mod memory;
-#[cfg(all(test, feature = "races"))]
+#[cfg(test)]
+#[cfg(feature = "races")]
 pub(crate) mod races;
 mod start;
-#[cfg(all(test, not(feature = "races")))]
+#[cfg(test)]
+#[cfg(not(feature = "races"))]
 mod tests;
 mod worker;
 

@@ -25,5 +25,6 @@ pub use handle::{Runtime, RuntimeHandle};
 pub(crate) use manager::Event;
 pub use options::{ControlMode, OnUnloaded, RuntimeOptions};
 
-#[cfg(all(test, not(feature = "races")))]
+#[cfg(test)]
+#[cfg(not(feature = "races"))]
 mod tests;

@@ -7,10 +7,12 @@
 mod budget;
 mod control;
 mod infer;
-#[cfg(all(test, feature = "races"))]
+#[cfg(test)]
+#[cfg(feature = "races")]
 mod races;
 mod rollout;
-#[cfg(all(test, not(feature = "races")))]
+#[cfg(test)]
+#[cfg(not(feature = "races"))]
 mod tests;
 mod trace;
 

@@ -7,7 +7,8 @@ mod file;
 mod record;
 mod settings;
 mod tensors;
-#[cfg(all(test, not(feature = "races")))]
+#[cfg(test)]
+#[cfg(not(feature = "races"))]
 mod tests;
 
 use std::{

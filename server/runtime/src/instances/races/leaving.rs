@@ -22,7 +22,11 @@ fn send_and_go(bench: &Bench, values: &'static [u8]) -> thread::JoinHandle<()> {
     thread::spawn(move || {
         block_on(async {
             let mut request = pin!(infer(&serving, values, |_| {}));
-            poll_fn(|context| Poll::Ready(drop(request.as_mut().poll(context)))).await;
+            poll_fn(|context| {
+                let _ = request.as_mut().poll(context);
+                Poll::Ready(())
+            })
+            .await;
         });
     })
 }

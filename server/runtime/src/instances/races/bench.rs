@@ -9,8 +9,8 @@ use std::{
 };
 
 use girandole_core::{
-    Batch, BatchOutputs, DeviceKind, Error, ErrorCode, InferRequest, MemoryUse, Model, ModelSpec, Placement,
-    Reply, Result, Session, SessionOptions, Tensor, mock::gather,
+    Batch, BatchInput, BatchOutputs, DType, DeviceKind, Error, ErrorCode, InferRequest, MemoryUse, Model,
+    ModelSpec, Placement, Reply, Result, Session, SessionOptions, Shape, Tensor, mock::gather,
 };
 use shuttle::future::block_on;
 
@@ -276,6 +276,13 @@ pub(crate) async fn infer(
 
 pub(crate) fn first_output(answer: &Answer) -> Vec<u8> {
     answer.tensors[0].data().to_vec()
+}
+
+/// A batch of one row.
+pub(crate) fn row() -> Batch {
+    let input =
+        BatchInput { index: 0, dtype: DType::U8, shape: Shape::new(&[1, 1]), parts: vec![vec![0].into()] };
+    Batch { rows: 1, inputs: vec![input], outputs: vec![0] }
 }
 
 fn settings(plan: Plan) -> ModelSettings {

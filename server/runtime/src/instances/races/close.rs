@@ -1,10 +1,10 @@
 //! Callers come while the version is closed: what came in is answered, what did not is refused.
 
-use girandole_core::{Batch, BatchInput, DType, ErrorCode, Shape};
+use girandole_core::ErrorCode;
 use shuttle::future::block_on;
 
 use super::{
-    bench::{Bench, Plan, Probe, first_output},
+    bench::{Bench, Plan, Probe, first_output, row},
     explore,
 };
 use crate::{batcher::testing::message, sync::thread};
@@ -92,11 +92,4 @@ fn a_warm_up_ends_whether_or_not_the_version_is_closed() {
         closing.join().unwrap();
         bench.end();
     });
-}
-
-/// A batch of one row.
-fn row() -> Batch {
-    let input =
-        BatchInput { index: 0, dtype: DType::U8, shape: Shape::new(&[1, 1]), parts: vec![vec![0].into()] };
-    Batch { rows: 1, inputs: vec![input], outputs: vec![0] }
 }

@@ -2,12 +2,13 @@
 //! serves.
 
 use girandole_core::{DeviceKind, ErrorCode, Result};
+use shuttle::future::block_on;
 
 use super::{
-    bench::{Bench, Plan, Probe, ask},
+    bench::{Bench, Plan, Probe, ask, first_output, row},
     explore, explore_in_time,
 };
-use crate::sync::thread;
+use crate::{batcher::testing::message, sync::thread};
 
 /// A caller's answer is its own, or a refusal with one of these codes.
 fn is_fair(values: &[u8], answer: &Result<Vec<u8>>, codes: &[ErrorCode]) {
@@ -74,15 +75,41 @@ fn what_a_lost_instance_was_woken_for_another_does() {
 #[test]
 fn nothing_comes_back_to_nobody() {
     explore(|| {
-        let plan = Plan { depth: 2, opens: 1, ..Plan::default() };
-        let bench = Bench::start(plan);
-        let callers =
-            [&[Probe::LATER], &[Probe::BAD], &[Probe::LOSE]].map(|values| (values, bench.send(values)));
-        for (values, caller) in callers {
-            is_fair(values, &caller.join().unwrap(), &[ErrorCode::Unavailable, ErrorCode::InvalidArgument]);
+        let bench = Bench::start(Plan { depth: 2, opens: 1, ..Plan::default() });
+        let serving = bench.serving();
+        let codes = &[ErrorCode::Unavailable, ErrorCode::InvalidArgument];
+        // One after the other from here, so that they often share a batch.
+        let together = [&[Probe::LATER], &[Probe::BAD]].map(|values| {
+            let (message, answer) = message(&serving.batcher.spec, values);
+            serving.batcher.submit(message);
+            (values, answer)
+        });
+        drop(serving);
+        let losing = bench.send(&[Probe::LOSE]);
+        for (values, answer) in together {
+            is_fair(values, &block_on(answer).unwrap().map(|answer| first_output(&answer)), codes);
         }
+        is_fair(&[Probe::LOSE], &losing.join().unwrap(), codes);
         bench.end();
     });
+}
+
+/// A warm-up ends, whatever becomes of the sessions.
+#[test]
+fn a_warm_up_hears_of_a_session_that_is_lost() {
+    for (instances, opens) in [(1, 1), (2, 2), (2, 3)] {
+        explore(move || {
+            let bench = Bench::start(Plan { instances, opens, ..Plan::default() });
+            let losing = bench.send(&[Probe::LOSE]);
+            let serving = bench.serving();
+            let warming = thread::spawn(move || serving.warm_up(&row()));
+            if let Err(error) = warming.join().unwrap() {
+                assert_eq!(error.code(), ErrorCode::Unavailable, "{error}");
+            }
+            assert!(losing.join().unwrap().is_err());
+            bench.end();
+        });
+    }
 }
 
 /// One of two instances is lost for ever, the other is there.

@@ -17,6 +17,7 @@ pub mod settings;
 mod shadow;
 pub mod snapshot;
 pub mod statistics;
+mod sync;
 pub mod trace;
 pub mod traffic;
 mod values;

@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub ready: bool,
     /// The repositories were read, and no model is being loaded.
     pub idle: bool,
+    /// Why the repositories cannot be read now, where they cannot; what serves goes on.
+    pub unreachable: Option<Arc<str>>,
 }
 
 /// One model: the versions that serve, and where every version stands.

@@ -36,6 +36,7 @@ pub(crate) struct Times {
 }
 
 #[cfg(test)]
+#[cfg(not(feature = "races"))]
 impl Times {
     /// Everything at once.
     pub(crate) fn at(now: Instant) -> Self {

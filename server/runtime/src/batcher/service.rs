@@ -7,7 +7,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc},
+    sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -26,6 +26,7 @@ use super::{
 use crate::{
     settings::ModelSettings,
     statistics::{FailureReason, Recorder},
+    sync::{Condvar, Mutex, MutexGuard, lock, mpsc, now},
 };
 
 /// Requests that run as one batch.
@@ -94,7 +95,7 @@ impl Batcher {
     /// Takes a request in, or answers it with the reason why not. Whoever waits for the answer calls
     /// [`Self::expire`] when its place expires, and [`Self::abandon`] when it goes.
     pub(crate) fn submit(&self, message: Message) -> Option<Place> {
-        let now = Instant::now();
+        let now = now();
         let mut state = self.lock();
         let (mut refused, mut place) = (Vec::new(), None);
         if let Some(why) = state.refuses() {
@@ -121,6 +122,7 @@ impl Batcher {
 
     /// Requests that wait.
     #[cfg(test)]
+    #[cfg(not(feature = "races"))]
     pub(crate) fn waiting(&self) -> usize {
         self.lock().queue.len()
     }
@@ -130,7 +132,7 @@ impl Batcher {
     pub(crate) fn expire(&self, at: Instant) {
         let mut state = self.lock();
         // The caller's timer knows best: a clock that is behind it must not keep the request waiting.
-        let refused = state.sweep(Instant::now().max(at));
+        let refused = state.sweep(now().max(at));
         self.withdraw(state, refused);
     }
 
@@ -155,12 +157,12 @@ impl Batcher {
             state = self.slot.wait(state).unwrap_or_else(PoisonError::into_inner);
             state.saturated -= 1;
         }
-        let look = standing.patience.map(|patience| Instant::now() + patience);
+        let look = standing.patience.map(|patience| now() + patience);
         loop {
             if let Some(errand) = state.errands.get_mut(instance).and_then(VecDeque::pop_front) {
                 return Wake::Errand(Box::new(errand));
             }
-            let now = Instant::now();
+            let now = now();
             let refused = state.sweep_if_wanted(now);
             if !refused.is_empty() {
                 self.settle(state, refused);
@@ -172,7 +174,11 @@ impl Batcher {
                     self.wake_all();
                     return Wake::Closed;
                 }
-                _ if look.is_some_and(|look| look <= now) => return Wake::Look,
+                _ if look.is_some_and(|look| look <= now) => {
+                    // It may have been woken for work, and a session that is lost takes long to open.
+                    self.leave_to_others(&state);
+                    return Wake::Look;
+                }
                 _ if standing.session.is_err() => None,
                 Decision::Run(..) => return Wake::Work,
                 Decision::Idle => None,
@@ -188,7 +194,7 @@ impl Batcher {
 
     /// Takes the next batch for this instance, if it is still there.
     pub(crate) fn take(&self, instance: usize) -> Option<Dispatch> {
-        let now = Instant::now();
+        let now = now();
         let mut state = self.lock();
         let mut refused = state.sweep_if_wanted(now);
         let dispatch = match state.parts.pop_front() {
@@ -199,9 +205,7 @@ impl Batcher {
             *running += 1;
             self.recorder.running(state.running.iter().sum());
         }
-        if !state.parts.is_empty() || state.queue.len() > 0 {
-            self.wake_one(&state);
-        }
+        self.leave_to_others(&state);
         self.settle(state, refused);
         dispatch
     }
@@ -356,6 +360,13 @@ impl Batcher {
         }
     }
 
+    /// Whoever turns away from what waits wakes another one for it.
+    fn leave_to_others(&self, state: &State) {
+        if !state.parts.is_empty() || state.queue.len() > 0 {
+            self.wake_one(state);
+        }
+    }
+
     /// Wakes every instance, with a session or without.
     fn wake_all(&self) {
         self.work.notify_all();
@@ -383,11 +394,6 @@ fn sleep_on<'a>(
         None => signal.wait(state).unwrap_or_else(PoisonError::into_inner),
         Some(after) => signal.wait_timeout(state, after).unwrap_or_else(PoisonError::into_inner).0,
     }
-}
-
-/// A poisoned lock means that a thread panicked between two consistent states; the state is still good.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn failure_reason(refusal: &Refusal) -> FailureReason {

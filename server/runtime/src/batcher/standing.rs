@@ -1,13 +1,11 @@
 //! Which instances of a version have a session, and why others have none.
 
-use std::{
-    sync::{Arc, MutexGuard},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use girandole_core::{Error, Result};
 
 use super::{error::Refusal, service::Batcher, state::State};
+use crate::sync::MutexGuard;
 
 /// How an instance stands that looks for work.
 #[derive(Debug)]

@@ -16,6 +16,7 @@ use crate::{
         split::{Share, split},
     },
     statistics::{Execution, FailureReason},
+    sync::now,
 };
 
 /// A batch in a session's hands.
@@ -42,7 +43,7 @@ impl Completion {
     }
 
     fn succeed(self, outputs: &BatchOutputs) {
-        let ended = Instant::now();
+        let ended = now();
         let messages = &self.dispatch.messages;
         let shares: Vec<_> = messages.iter().map(|m| Share { rows: m.rows, outputs: &m.outputs }).collect();
         let answers = match split(&outputs.tensors, &self.computed, &shares, &self.batcher.spec) {

@@ -3,9 +3,9 @@
 //! Invariant: what is held at once never exceeds the total, and a large request is not overtaken by small
 //! ones for ever, since tickets are served in order.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
-use crate::batcher::service::lock;
+use crate::sync::{Condvar, Mutex, lock};
 
 /// How many processor threads sessions may keep busy at once, all models together.
 #[derive(Debug)]
@@ -82,6 +82,7 @@ impl Drop for Cores {
 }
 
 #[cfg(test)]
+#[cfg(not(feature = "races"))]
 mod tests {
     use std::{
         sync::{

@@ -6,18 +6,19 @@
 mod completion;
 mod cores;
 mod memory;
+#[cfg(test)]
+#[cfg(feature = "races")]
+pub(crate) mod races;
 mod start;
 #[cfg(test)]
+#[cfg(not(feature = "races"))]
 mod tests;
 mod worker;
 
-use std::{
-    sync::{Arc, mpsc},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use girandole_core::{Batch, Error, InferRequest, Model, Result, RowCount};
-use tokio::{sync::oneshot, time::timeout_at};
+use tokio::sync::oneshot;
 
 pub use self::cores::CoreBudget;
 use self::memory::DeviceMemory;
@@ -31,6 +32,7 @@ use crate::{
     metrics::FailureReason,
     settings::ModelSettings,
     statistics::ModelStatistics,
+    sync::{mpsc, timeout_at},
 };
 
 /// Called once, on whatever thread is last, when all sessions are closed and the model is let go.
@@ -158,14 +160,14 @@ impl Waiting<'_> {
     async fn until(&mut self, deadline: Option<Instant>) -> Result<Answer> {
         let expires = self.place.and_then(|place| place.expires);
         if let Some(at) = expires.into_iter().chain(deadline).min() {
-            if let Ok(answer) = timeout_at(at.into(), &mut self.answer).await {
+            if let Ok(answer) = timeout_at(at, &mut self.answer).await {
                 return self.settle(answer);
             }
             self.batcher.expire(at);
         }
         let answer = match deadline {
             None => (&mut self.answer).await,
-            Some(deadline) => match timeout_at(deadline.into(), &mut self.answer).await {
+            Some(deadline) => match timeout_at(deadline, &mut self.answer).await {
                 Ok(answer) => answer,
                 Err(_) => return Err(Refusal::TooLate.into()),
             },

@@ -1,16 +1,14 @@
 //! Opening a version: one thread and one session for each instance, all or none.
 
-use std::{
-    sync::{Arc, Mutex, mpsc},
-    thread,
-};
+use std::sync::Arc;
 
 use girandole_core::{DeviceKind, Error, Placement, Result, SessionOptions};
 
 use super::{OnClosed, Serving, ServingOptions, memory::DeviceMemory, worker::Instance};
 use crate::{
-    batcher::service::{Batcher, lock},
+    batcher::service::Batcher,
     statistics::Recorder,
+    sync::{Mutex, lock, mpsc, thread},
 };
 
 /// Opens every session, or closes again what was opened.

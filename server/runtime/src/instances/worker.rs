@@ -6,8 +6,8 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, mpsc},
-    time::{Duration, Instant},
+    sync::Arc,
+    time::Duration,
 };
 
 use girandole_core::{
@@ -19,10 +19,13 @@ use super::{
     cores::{CoreBudget, Cores},
     memory::DeviceMemory,
 };
-use crate::batcher::{
-    assemble::assemble,
-    service::{Batcher, Dispatch, Errand, Wake},
-    standing::Standing,
+use crate::{
+    batcher::{
+        assemble::assemble,
+        service::{Batcher, Dispatch, Errand, Wake},
+        standing::Standing,
+    },
+    sync::{mpsc, now},
 };
 
 /// How often an instance without work looks after a session that can be lost, or that it could not open. A lost
@@ -120,7 +123,7 @@ impl Instance {
             dispatch,
             computed: batch.outputs.clone(),
             rows: batch.rows,
-            started: Instant::now(),
+            started: now(),
             cores,
         };
         self.execute(session, batch, Reply::new(|outcome| completion.complete(outcome)));

@@ -7,7 +7,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use girandole_core::{Error, ErrorCode, Result};
 
-use crate::{batcher::service::lock, repository::FoundVersion};
+use crate::{repository::FoundVersion, sync::lock};
 
 /// At its peak a load holds the weights twice, as they are read and as they are packed.
 const PEAK: u64 = 2;

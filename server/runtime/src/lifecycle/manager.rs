@@ -70,7 +70,8 @@ pub(super) struct State {
     pub(super) known: BTreeMap<String, FoundModel>,
     /// The models that must serve for the server to be ready; `None` before the first scan.
     initial: Option<BTreeSet<Arc<str>>>,
-    unreachable: bool,
+    /// Why the repositories cannot be read, where they cannot.
+    unreachable: Option<Arc<str>>,
     pub(super) shutdown: Option<Done>,
     /// Answers that go out once what they tell of is published.
     pub(super) answers: Vec<(Done, Result<()>)>,
@@ -120,7 +121,7 @@ impl Manager {
     }
 
     fn unreachable(&mut self, error: &Error) {
-        if !std::mem::replace(&mut self.state.unreachable, true) {
+        if self.state.unreachable.replace(error.message().into()).is_none() {
             warn!(%error, "keeping what serves until the model repository can be read again");
         }
     }
@@ -129,7 +130,7 @@ impl Manager {
         if self.state.shutdown.is_some() {
             return;
         }
-        if std::mem::replace(&mut self.state.unreachable, false) {
+        if self.state.unreachable.take().is_some() {
             info!("the model repository can be read again");
         }
         for name in listing.models.keys() {
@@ -335,6 +336,7 @@ impl Manager {
             models: entries.iter().map(|(name, entry)| (name.clone(), entry.served(name))).collect(),
             ready: self.state.initial.as_ref().is_some_and(|initial| initial.iter().all(serves)),
             idle: self.state.initial.is_some() && !entries.values().any(|entry| entry.running),
+            unreachable: self.state.unreachable.clone(),
         };
         self.shared.snapshot.store(Arc::new(snapshot));
         self.shared.published.send_modify(|count| *count += 1);

@@ -30,4 +30,5 @@ pub use options::{ControlMode, OnUnloaded, RuntimeOptions};
 pub(crate) use traffic::TrafficEdit;
 
 #[cfg(test)]
+#[cfg(not(feature = "races"))]
 mod tests;

@@ -12,7 +12,7 @@ use girandole_proto::config::ModelConfig;
 
 use crate::{
     config::{self, CONFIG_FILE, Completion, Context, Devices, Resolved},
-    repository::{FoundModel, verify},
+    repository::{FoundModel, differ, verify, version_files},
 };
 
 /// The most bytes of a configuration.
@@ -83,6 +83,7 @@ impl Preparation {
             filename,
         };
         let resolved = config::resolve(written, &context)?;
+        check_unchanged(found, number, &dir)?;
         let model = resolved.reshapes.clone().wrap(model);
         Ok(Prepared { model, resolved })
     }
@@ -97,6 +98,17 @@ impl Preparation {
             (false, false) => Ok(()),
         }
     }
+}
+
+/// Files that are written while they are read may have been read half old, half new.
+fn check_unchanged(found: &FoundModel, number: u64, dir: &Path) -> Result<()> {
+    let before = found.versions.get(&number).map(|version| &version.files);
+    let now = version_files(dir)
+        .map_err(|e| Error::unavailable(format!("its files cannot be read any more: {}", e.kind())))?;
+    if before.is_none_or(|before| !differ(before, &now)) {
+        return Ok(());
+    }
+    Err(Error::unavailable("its files changed while they were read; load it again when they are complete"))
 }
 
 fn filename<'a>(written: &'a ModelConfig, found: &FoundModel, number: u64) -> Result<&'a str> {

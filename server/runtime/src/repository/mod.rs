@@ -15,6 +15,7 @@ pub use digest::{DIGEST_FILE, Digests, seal, verify};
 pub(crate) use digest::{sha256, version_digest};
 pub(crate) use listing::differ;
 pub use listing::{FileStamp, FoundModel, FoundVersion, Listing, Stamps, is_model_name};
+pub(crate) use scan::version_files;
 pub use scan::{Roots, scan_model};
 pub use settle::Settling;
 pub(crate) use watch::{WatchOptions, Watcher};

@@ -132,8 +132,7 @@ fn scan_entries(dir: &Path, model: &mut FoundModel) -> io::Result<()> {
         let Ok(name) = entry.file_name().into_string() else { continue };
         let Some(metadata) = vanished_is_none(fs::metadata(entry.path()))? else { continue };
         if let Some(number) = version_number(&name).filter(|_| metadata.is_dir()) {
-            let mut files = Stamps::new();
-            collect(&entry.path(), "", 0, &mut files)?;
+            let files = version_files(&entry.path())?;
             let sealed = files.contains_key(DIGEST_FILE);
             model.versions.insert(number, FoundVersion { files, sealed, settling: false });
         } else if !name.starts_with('.') && name != TRAFFIC_FILE {
@@ -141,6 +140,16 @@ fn scan_entries(dir: &Path, model: &mut FoundModel) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The files of a version's directory as they are now.
+///
+/// # Errors
+/// Where it cannot be read.
+pub(crate) fn version_files(dir: &Path) -> io::Result<Stamps> {
+    let mut files = Stamps::new();
+    collect(dir, "", 0, &mut files)?;
+    Ok(files)
 }
 
 fn collect(dir: &Path, prefix: &str, depth: usize, files: &mut Stamps) -> io::Result<()> {

@@ -133,6 +133,23 @@ mod tests {
         assert!(waits(4, "c"));
     }
 
+    /// The time of day only makes a start wait, or not; what is seen to grow is waited for by another clock.
+    #[test]
+    fn a_time_of_day_that_jumps_hurries_nothing_that_is_seen_to_change() {
+        let (mut settling, start) = (Settling::new(SETTLE), Instant::now());
+        let mut waits = |seconds, content, wall| {
+            let mut found = listing(content, false);
+            settling.observe(&mut found, start + Duration::from_secs(seconds), wall);
+            found.models["m"].versions[&1].settling
+        };
+        let (past, future) = (SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 40));
+        assert!(waits(0, 1, past), "files from the future");
+        assert!(waits(1, 2, future));
+        assert!(waits(2, 3, past));
+        assert!(waits(3, 3, future));
+        assert!(!waits(4, 3, past));
+    }
+
     #[test]
     fn what_grows_is_not_taken_until_it_stops() {
         let (mut settling, start) = (Settling::new(SETTLE), Instant::now());

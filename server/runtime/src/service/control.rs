@@ -101,6 +101,10 @@ impl Service {
     pub fn repository_index(&self, ready_only: bool) -> Vec<IndexEntry> {
         let snapshot = self.0.snapshot.load();
         let mut entries: Vec<_> = snapshot.models.values().flat_map(|model| index_of(model)).collect();
+        if let Some(why) = &snapshot.unreachable {
+            let silent = entries.iter_mut().filter(|entry| entry.reason.is_empty());
+            silent.for_each(|entry| entry.reason = format!("as it was last seen: {why}"));
+        }
         entries.retain(|entry| !ready_only || entry.state == Some(VersionState::Ready));
         entries.sort_unstable_by(|a, b| (&a.name, a.version).cmp(&(&b.name, b.version)));
         entries

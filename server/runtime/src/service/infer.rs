@@ -15,6 +15,7 @@ use crate::{
     metrics::FailureReason,
     shadow::{Copied, Recipient},
     snapshot::{Routed, ServedVersion},
+    sync::now,
     trace::Trace,
 };
 
@@ -26,7 +27,7 @@ impl Service {
     /// # Errors
     /// Any code of [`girandole_core::ErrorCode`] that a request can meet.
     pub async fn infer(&self, request: InferRequest) -> Result<InferResponse> {
-        let received = Instant::now();
+        let received = now();
         if self.0.shutting_down.load(Ordering::Relaxed) {
             return Err(Error::unavailable("the server is shutting down"));
         }

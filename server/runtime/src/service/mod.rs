@@ -7,8 +7,12 @@
 mod budget;
 mod control;
 mod infer;
+#[cfg(test)]
+#[cfg(feature = "races")]
+mod races;
 mod rollout;
 #[cfg(test)]
+#[cfg(not(feature = "races"))]
 mod tests;
 mod trace;
 mod traffic;
@@ -18,7 +22,6 @@ use std::{
     sync::{Arc, atomic::AtomicBool, mpsc},
 };
 
-use arc_swap::ArcSwap;
 use girandole_core::{
     ModelSpec,
     audit::{Unwitnessed, Witness},
@@ -31,7 +34,7 @@ pub use self::{
     traffic::{ArmStatus, SetWeights, TrafficStatus},
 };
 use crate::{
-    lifecycle::Event, rollout::Clock, shadow::Shadows, snapshot::Snapshot, trace::Tracer,
+    lifecycle::Event, rollout::Clock, shadow::Shadows, snapshot::Snapshot, sync::ArcSwap, trace::Tracer,
     traffic::TrafficStore,
 };
 
@@ -127,7 +130,7 @@ pub struct IndexEntry {
     pub version: Option<u64>,
     /// Where it stands; `None` for a model that was never loaded.
     pub state: Option<VersionState>,
-    /// Why, where it is not READY.
+    /// Why, where it is not READY, or not what its repository holds.
     pub reason: String,
 }
 

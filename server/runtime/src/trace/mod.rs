@@ -8,15 +8,13 @@ mod record;
 mod settings;
 mod tensors;
 #[cfg(test)]
+#[cfg(not(feature = "races"))]
 mod tests;
 
 use std::{
     collections::HashMap,
     path::PathBuf,
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use girandole_core::{Error, Result};
@@ -27,7 +25,7 @@ use self::{
     file::Writer,
     settings::{Change, Layer, Layers, parse},
 };
-use crate::batcher::service::lock;
+use crate::sync::{Mutex, lock};
 
 /// How the server traces from its start on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -24,11 +24,9 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::{
-    batcher::{
-        service::lock,
-        testing::{request, spec},
-    },
+    batcher::testing::{request, spec},
     settings::{BatchingSettings, QueuePolicy},
+    sync::lock,
 };
 
 pub(super) const MS: Duration = Duration::from_millis(1);

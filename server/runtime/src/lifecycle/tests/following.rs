@@ -102,14 +102,39 @@ async fn an_unreachable_repository_keeps_serving() {
     seal(&root.join("m/1")).unwrap();
     let (service, handle) = start(options(&root, ControlMode::Poll)).await;
     fs::rename(&root, &away).unwrap();
+    until(&handle, |snapshot| snapshot.unreachable.is_some()).await;
     let mut scans = handle.shared.published.subscribe();
     for _ in 0..3 {
         tokio::time::timeout(PATIENCE, scans.changed()).await.unwrap().unwrap();
     }
     assert_eq!(ask(&service, "m", VersionSelector::Any).await.unwrap(), 1);
     assert!(service.is_ready());
+    let shown = index(&service, "m", 1);
+    assert_eq!(shown.state, Some(VersionState::Ready));
+    assert!(shown.reason.contains("model repository 1 cannot be read"), "{shown:?}");
     fs::rename(&away, &root).unwrap();
     fs::rename(root.join("m"), root.join("n")).unwrap();
     until_serving(&handle, "n", &[1]).await;
     until_serving(&handle, "m", &[]).await;
+    assert_eq!(index(&service, "n", 1).reason, "");
+}
+
+#[tokio::test]
+async fn files_that_are_written_while_they_are_read_are_not_taken() {
+    let repository = Repository::new();
+    repository.write("m/1/model.onnx", "1");
+    let writes = std::sync::Mutex::new(["22", "333"].into_iter());
+    let torn = move |request: &LoadRequest| {
+        let model = load(request);
+        // Somebody writes before the engine is done.
+        let text = writes.lock().unwrap().next();
+        text.into_iter().for_each(|text| fs::write(&request.path, text).unwrap());
+        model
+    };
+    let mut options = options(&repository.path(), ControlMode::Poll);
+    options.settle_time = Duration::ZERO;
+    let loader = Arc::new(MockLoader(Arc::new(torn)));
+    let (service, handle) = Runtime::start(options, loader).unwrap();
+    until_serving(&handle, "m", &[1]).await;
+    assert_eq!(ask(&service, "m", VersionSelector::Any).await.unwrap(), 333);
 }

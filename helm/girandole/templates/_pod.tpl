@@ -52,11 +52,14 @@ subPath: {{ . | quote }}
     - sh
     - -euc
     - |
-      {{- .Files.Get "files/link-traffic.sh" | nindent 6 }}
+      {{- .Files.Get "files/link-traffic.sh" | trim | nindent 6 }}
     - link-traffic
     {{- range $model, $_ := .Values.traffic.files }}
     - {{ $model | quote }}
     {{- end }}
+  env:
+    - { name: MODELS, value: /models }
+    - { name: TRAFFIC, value: /etc/girandole/traffic }
   resources:
     requests: { cpu: 10m, memory: 16Mi }
     limits: { memory: 64Mi }

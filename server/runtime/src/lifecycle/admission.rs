@@ -3,11 +3,11 @@
 //!
 //! A load that finds too little while others are under way waits for them, since what they will keep is not known yet.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use girandole_core::{Error, ErrorCode, Result};
 
-use crate::{repository::FoundVersion, sync::lock};
+use crate::repository::FoundVersion;
 
 /// At its peak a load holds the weights twice, as they are read and as they are packed.
 const PEAK: u64 = 2;
@@ -88,6 +88,10 @@ impl Drop for Leave<'_> {
         *lock(&self.admission.promised) -= self.bytes;
         self.admission.ended.notify_all();
     }
+}
+
+fn lock(promised: &Mutex<u64>) -> MutexGuard<'_, u64> {
+    promised.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

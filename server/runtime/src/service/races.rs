@@ -26,7 +26,8 @@ use crate::{
 fn version(bench: &mut Bench, number: u64) -> Arc<ServedVersion> {
     let serving = bench.serving.take().and_then(Arc::into_inner).unwrap();
     let (settings, config) = (bench.settings.clone(), Arc::default());
-    Arc::new(ServedVersion { model: "m".into(), version: number, settings, config, precision: None, serving })
+    let (model, digest, precision) = ("m".into(), None, None);
+    Arc::new(ServedVersion { model, version: number, digest, settings, config, precision, serving })
 }
 
 fn snapshot(version: Arc<ServedVersion>) -> Arc<Snapshot> {

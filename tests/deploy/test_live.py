@@ -18,9 +18,12 @@ def configuration(folder, case):
     text = chart.objects(case)["ConfigMap", "demo-girandole"]["data"]["girandole.toml"]
     subprocess.run([BINARY, "certs", folder / "certs"], check=True, capture_output=True)
     (folder / "state").mkdir()
+    # What Prometheus reads without a key.
+    (folder / "access.toml").write_text('anonymous = { roles = ["observe"] }\n')
     for there, here in (("/models", MODELS), ("/var/lib/girandole", folder / "state"), ("0.0.0.0", "127.0.0.1"),
                         ("/etc/girandole/tls/tls.crt", folder / "certs" / "server.pem"),
                         ("/etc/girandole/tls/tls.key", folder / "certs" / "server-key.pem"),
+                        ("/etc/girandole/access", folder),
                         ("require_gpu = true", ""), ("require_sha256sums = true", "")):
         text = text.replace(there, str(here))
     (folder / "girandole.toml").write_text(text)

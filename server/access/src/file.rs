@@ -86,32 +86,18 @@ pub(crate) type Read<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 /// Every mistake, each on a line.
 pub(crate) fn parse(text: &str, read: Read<'_>) -> Result<Policy, String> {
     let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
-    let mut mistakes = Vec::new();
-    let mut names = BTreeSet::new();
-    let mut named = |name: &str, place: &str, mistakes: &mut Vec<String>| {
-        if name.is_empty() || name.len() > MAX_NAME {
-            mistakes.push(format!("{place}: a name has 1 to {MAX_NAME} characters"));
-        }
-        if !names.insert(name.to_owned()) {
-            mistakes.push(format!("{place}: '{name}' is there already"));
-        }
-    };
-    let mut keys = Keys::default();
-    for (i, entry) in file.key.into_iter().enumerate() {
-        let place = format!("key[{i}]");
-        named(&entry.name, &place, &mut mistakes);
-        let KeyEntry { name, sha256, roles, models, limits } = entry;
-        keys.0.push((sha256, caller(&name, Grant { roles, models }, limits, &place, &mut mistakes)));
+    let mut holders = Holders::default();
+    let (mut keys, mut certificates) = (Keys::default(), Certificates::default());
+    for (i, KeyEntry { name, sha256, roles, models, limits }) in file.key.into_iter().enumerate() {
+        keys.0.push((sha256, holders.caller(&format!("key[{i}]"), &name, Grant { roles, models }, limits)));
     }
-    let mut certificates = Certificates::default();
-    for (i, entry) in file.certificate.into_iter().enumerate() {
+    for (i, CertificateEntry { name, identity, roles, models, limits }) in
+        file.certificate.into_iter().enumerate()
+    {
         let place = format!("certificate[{i}]");
-        named(&entry.name, &place, &mut mistakes);
-        let CertificateEntry { name, identity, roles, models, limits } = entry;
-        certificates
-            .0
-            .push((identity, caller(&name, Grant { roles, models }, limits, &place, &mut mistakes)));
+        certificates.0.push((identity, holders.caller(&place, &name, Grant { roles, models }, limits)));
     }
+    let mut mistakes = holders.mistakes;
     let mut issuers = Vec::new();
     for (i, entry) in file.issuer.into_iter().enumerate() {
         match issuer(entry, read) {
@@ -126,12 +112,27 @@ pub(crate) fn parse(text: &str, read: Read<'_>) -> Result<Policy, String> {
     Ok(Policy { keys, certificates, issuers, anonymous })
 }
 
-fn caller(name: &str, grant: Grant, limits: Limits, place: &str, mistakes: &mut Vec<String>) -> Caller {
-    let quota = limits.quota().unwrap_or_else(|what| {
-        mistakes.push(format!("{place}.limits: {what}"));
-        None
-    });
-    Caller { name: Some(name.into()), grants: [grant].into(), quota }
+/// Those who hold a key or a certificate, each by a name of its own.
+#[derive(Default)]
+struct Holders {
+    names: BTreeSet<String>,
+    mistakes: Vec<String>,
+}
+
+impl Holders {
+    fn caller(&mut self, place: &str, name: &str, grant: Grant, limits: Limits) -> Caller {
+        if name.is_empty() || name.len() > MAX_NAME {
+            self.mistakes.push(format!("{place}: a name has 1 to {MAX_NAME} characters"));
+        }
+        if !self.names.insert(name.to_owned()) {
+            self.mistakes.push(format!("{place}: '{name}' is there already"));
+        }
+        let quota = limits.quota().unwrap_or_else(|what| {
+            self.mistakes.push(format!("{place}.limits: {what}"));
+            None
+        });
+        Caller { name: Some(name.into()), grants: [grant].into(), quota }
+    }
 }
 
 fn issuer(entry: IssuerEntry, read: Read<'_>) -> Result<Issuer, String> {

@@ -15,6 +15,8 @@ use girandole_access::{Action, Caller, Credentials, Policy};
 use girandole_core::{Error, ErrorCode, Result};
 use http::{Extensions, HeaderMap, HeaderName, header};
 
+use super::follow::follow;
+
 /// Where a key may be given besides Authorization.
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// Longest of the files.
@@ -100,16 +102,7 @@ impl Guard {
 
     /// Looks at the files every so often, for ever.
     pub(crate) async fn follow(self, every: Duration) {
-        let mut timer = tokio::time::interval(every);
-        loop {
-            timer.tick().await;
-            let guard = self.clone();
-            match tokio::task::spawn_blocking(move || guard.refresh()).await {
-                Ok(Ok(true)) => tracing::info!("the access policy was replaced"),
-                Ok(Err(error)) => tracing::warn!(%error, "the access policy in force stays"),
-                Ok(Ok(false)) | Err(_) => {}
-            }
-        }
+        follow("the access policy", every, move || self.refresh()).await;
     }
 }
 

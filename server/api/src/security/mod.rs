@@ -2,6 +2,7 @@
 
 mod access;
 mod exposure;
+mod follow;
 mod guard;
 pub(crate) mod tls;
 

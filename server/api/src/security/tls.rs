@@ -15,6 +15,8 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
+use super::follow::follow;
+
 /// What clients may speak inside.
 const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
@@ -89,16 +91,7 @@ impl Tls {
 
     /// Looks at the files every so often, for ever.
     pub(crate) async fn follow(self, every: Duration) {
-        let mut timer = tokio::time::interval(every);
-        loop {
-            timer.tick().await;
-            let tls = self.clone();
-            match tokio::task::spawn_blocking(move || tls.refresh()).await {
-                Ok(Ok(true)) => tracing::info!("the TLS certificate was replaced"),
-                Ok(Err(error)) => tracing::warn!(%error, "the TLS certificate in force stays"),
-                Ok(Ok(false)) | Err(_) => {}
-            }
-        }
+        follow("the TLS certificate", every, move || self.refresh()).await;
     }
 }
 

@@ -40,6 +40,9 @@ pub(crate) struct Options {
     /// Stretches that they are done in, each followed by as long a one without
     #[arg(long, default_value_t = 10)]
     rounds: usize,
+    /// Milliseconds from the end of a reload to the next; 0 reloads without end
+    #[arg(long, default_value_t = 100)]
+    pause_ms: u64,
     /// Clients of each model
     #[arg(long, default_value_t = 4)]
     clients: usize,
@@ -116,6 +119,7 @@ async fn stretches(
         for _ in 0..each.min(options.reloads + FIRST - held.len()) {
             repository.reload(&server.rest).await?;
             held.push(server.holdings()?);
+            tokio::time::sleep(Duration::from_millis(options.pause_ms)).await;
         }
         phase.send(Phase::Steady)?;
         tokio::time::sleep(begin.elapsed()).await;

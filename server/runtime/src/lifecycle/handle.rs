@@ -18,7 +18,7 @@ use super::{
     admission::Admission,
     job::{CloseHook, Workshop},
     manager::{Manager, State},
-    pool::Pool,
+    pool::{Pool, Purpose},
     prepare::Preparation,
     rollouts::Rollouts,
 };
@@ -63,8 +63,8 @@ impl Runtime {
         let watch = watch_options(&options, roots.clone());
         let manager = Manager {
             shared: shared.clone(),
-            workshop: Arc::new(workshop(&options, roots, loader, on_closed)),
-            pool: Pool::start(options.load_threads)?,
+            workshop: Arc::new(workshop(&options, roots, loader, on_closed)?),
+            pool: Pool::start(options.load_threads, Purpose::Load)?,
             events: events.clone(),
             rollouts: Rollouts::open(shared.clock, options.state_dir, &options.repositories),
             mode: options.control_mode,
@@ -98,22 +98,23 @@ fn workshop(
     roots: Roots,
     loader: Arc<dyn Loader>,
     on_closed: CloseHook,
-) -> Workshop {
+) -> Result<Workshop> {
     let preparation = Preparation {
         loader,
         completion: options.completion,
         devices: options.devices,
         require_digests: options.require_digests,
     };
-    Workshop {
+    Ok(Workshop {
         preparation,
         roots,
         work_out_digests: options.witness.is_some(),
         cores: CoreBudget::new(options.cores),
         admission: Admission::new(options.available_memory),
+        openers: Pool::start(options.load_threads, Purpose::Open)?,
         default_warmup: options.default_warmup,
         on_closed,
-    }
+    })
 }
 
 /// Only polling takes what it finds by itself, so only there must files settle.

@@ -13,7 +13,8 @@ use girandole_proto::config::ModelConfig;
 use super::{
     admission::Admission,
     plan::{self, Attempt},
-    polite, precision,
+    pool::Pool,
+    precision,
     prepare::{Preparation, Prepared, read_config},
     rehearsal::Rehearsal,
     warmup,
@@ -37,6 +38,8 @@ pub(super) struct Workshop {
     pub(super) work_out_digests: bool,
     pub(super) cores: Arc<CoreBudget>,
     pub(super) admission: Admission,
+    /// Start what serves.
+    pub(super) openers: Pool,
     pub(super) default_warmup: bool,
     pub(super) on_closed: CloseHook,
 }
@@ -125,16 +128,17 @@ impl Workshop {
         written: &ModelConfig,
     ) -> Result<Arc<ServedVersion>> {
         let _leave = found.versions.get(&number).map(|found| self.admission.admit(found)).transpose()?;
-        let prepared = || self.prepare((name, number), found, written);
-        let Rehearsed { model, settings, config, precision, digest, warm } = polite::run(prepared)?;
-        let serving = Serving::start(ServingOptions {
+        let Rehearsed { model, settings, config, precision, digest, warm } =
+            self.prepare((name, number), found, written)?;
+        let options = ServingOptions {
             model,
             settings: settings.clone(),
             name: name.clone(),
             version: number,
             cores: self.cores.clone(),
             on_closed: Some((self.on_closed)(name, number)),
-        })?;
+        };
+        let serving = self.openers.ask(|| Serving::start(options))?;
         if !warm {
             warmup::run(&settings, self.default_warmup, |batch| serving.warm_up(batch))?;
         }

@@ -13,7 +13,6 @@ mod manager;
 mod memory;
 mod options;
 mod plan;
-mod polite;
 mod pool;
 mod precision;
 mod prepare;

@@ -21,7 +21,7 @@ use tokio::{net::TcpListener, time::Instant};
 use crate::{
     audit::{Audit, WitnessedLog},
     commands::Failure,
-    config::{Addresses, ControlMode, ServeConfig},
+    config::{Addresses, ControlMode, LoadPriority, ServeConfig},
     gpus,
     logging::LogSwitch,
     shutdown::StopSignals,
@@ -206,6 +206,10 @@ fn runtime_options(config: &ServeConfig) -> RuntimeOptions {
         state_dir: config.state_dir.clone(),
         require_digests: config.require_digests,
         load_threads: config.load_threads,
+        load_priority: match config.load_priority {
+            LoadPriority::Idle => lifecycle::LoadPriority::Idle,
+            LoadPriority::Low => lifecycle::LoadPriority::Low,
+        },
         cores: config.cores,
         devices: devices(&config.gpus),
         in_flight_bytes: config.max_inflight_bytes,

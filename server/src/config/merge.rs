@@ -19,6 +19,7 @@ impl ServeOptions {
             require_sha256sums: self.require_sha256sums.or(below.require_sha256sums),
             strict_model_config: self.strict_model_config.or(below.strict_model_config),
             model_load_thread_count: self.model_load_thread_count.or(below.model_load_thread_count),
+            load_priority: self.load_priority.or(below.load_priority),
             cores: self.cores.or(below.cores),
             require_gpu: self.require_gpu.or(below.require_gpu),
             http_address: self.http_address.or(below.http_address),

@@ -9,5 +9,5 @@ mod options;
 mod validate;
 
 pub(crate) use addresses::Addresses;
-pub(crate) use options::{AdminAddress, ClientCertificates, ControlMode, ServeOptions};
+pub(crate) use options::{AdminAddress, ClientCertificates, ControlMode, LoadPriority, ServeOptions};
 pub(crate) use validate::{ServeConfig, resolve};

@@ -22,6 +22,17 @@ pub(crate) enum ControlMode {
     Explicit,
 }
 
+/// How loading stands against serving.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LoadPriority {
+    /// What nobody else wants.
+    #[default]
+    Idle,
+    /// A tenth.
+    Low,
+}
+
 /// Whether clients show certificates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -105,6 +116,10 @@ pub(crate) struct ServeOptions {
     /// Threads that load models [default: 2]
     #[arg(long, env = "GIRANDOLE_MODEL_LOAD_THREAD_COUNT", value_name = "COUNT")]
     pub(crate) model_load_thread_count: Option<usize>,
+    /// How loading stands against serving: idle gets only what nobody else wants of the processor, so that requests do
+    /// not notice it; low gets a tenth, for processors that are never free [default: idle]
+    #[arg(long, env = "GIRANDOLE_LOAD_PRIORITY", value_enum, value_name = "PRIORITY")]
+    pub(crate) load_priority: Option<LoadPriority>,
     /// Processor cores that all sessions together keep busy [default: all]
     #[arg(long, env = "GIRANDOLE_CORES", value_name = "COUNT")]
     pub(crate) cores: Option<usize>,

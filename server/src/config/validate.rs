@@ -8,7 +8,7 @@ use std::{
 
 use girandole_api::security::{ClientAuth, TlsFiles};
 
-use super::{Addresses, ClientCertificates, ControlMode, ServeOptions};
+use super::{Addresses, ClientCertificates, ControlMode, LoadPriority, ServeOptions};
 use crate::logging::{self, LogFormat};
 
 /// A day: longer is as good as for ever, and a clock can count it.
@@ -29,6 +29,7 @@ pub(crate) struct ServeConfig {
     pub(crate) require_digests: bool,
     pub(crate) strict_model_config: bool,
     pub(crate) load_threads: usize,
+    pub(crate) load_priority: LoadPriority,
     pub(crate) cores: usize,
     /// How many there are, or why none can be used.
     pub(crate) gpus: Result<usize, String>,
@@ -116,6 +117,7 @@ fn validate(mut options: ServeOptions) -> Result<ServeConfig, String> {
         require_digests: options.require_sha256sums.unwrap_or(false),
         strict_model_config: options.strict_model_config.unwrap_or(false),
         load_threads: options.model_load_thread_count.unwrap_or(2),
+        load_priority: options.load_priority.unwrap_or_default(),
         cores: options.cores.unwrap_or_else(girandole_engine::device::default_threads),
         gpus,
         addresses,

@@ -64,7 +64,7 @@ impl Runtime {
         let manager = Manager {
             shared: shared.clone(),
             workshop: Arc::new(workshop(&options, roots, loader, on_closed)?),
-            pool: Pool::start(options.load_threads, Purpose::Load)?,
+            pool: Pool::start(options.load_threads, Purpose::Load(options.load_priority))?,
             events: events.clone(),
             rollouts: Rollouts::open(shared.clock, options.state_dir, &options.repositories),
             mode: options.control_mode,

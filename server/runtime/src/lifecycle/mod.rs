@@ -26,6 +26,7 @@ pub use check::{CheckOptions, CheckReport, Checked, check};
 pub use handle::{Runtime, RuntimeHandle};
 pub(crate) use manager::Event;
 pub use options::{ControlMode, OnUnloaded, RuntimeOptions};
+pub use pool::LoadPriority;
 pub(crate) use traffic::TrafficEdit;
 
 #[cfg(test)]

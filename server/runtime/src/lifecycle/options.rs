@@ -4,7 +4,7 @@ use std::{num::NonZero, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use girandole_core::audit::Witness;
 
-use super::memory;
+use super::{memory, pool::LoadPriority};
 use crate::{
     config::{Completion, Devices},
     service::DEFAULT_IN_FLIGHT_BYTES,
@@ -49,6 +49,8 @@ pub struct RuntimeOptions {
     pub default_warmup: bool,
     /// Models that may load at once.
     pub load_threads: usize,
+    /// How the threads that load them stand against those that serve.
+    pub load_priority: LoadPriority,
     /// Processor threads that all sessions together may keep busy.
     pub cores: usize,
     /// Where sessions can go besides the processor.
@@ -79,6 +81,7 @@ impl Default for RuntimeOptions {
             require_digests: false,
             default_warmup: true,
             load_threads: 2,
+            load_priority: LoadPriority::default(),
             cores: thread::available_parallelism().map_or(1, NonZero::get),
             devices: Devices::default(),
             in_flight_bytes: DEFAULT_IN_FLIGHT_BYTES,

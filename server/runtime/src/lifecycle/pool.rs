@@ -14,17 +14,32 @@ use std::{
 };
 
 use girandole_core::{Error, Result};
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
+    thread_native_id,
+};
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// About a tenth of the share that a thread of the usual niceness, 0, gets of a core that both want.
+/// Of [`LoadPriority::Low`].
 const NICENESS: i32 = 10;
+
+/// How threads that load stand against those that serve.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LoadPriority {
+    /// They get what nobody else wants (SCHED_IDLE), and give it back at once: requests do not notice them, but on
+    /// cores that are never free they hardly get on.
+    #[default]
+    Idle,
+    /// They get about a tenth of a core that others want too (nice 10), and may keep it for some milliseconds.
+    Low,
+}
 
 /// What the threads of a pool are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// Reading, planning, warming up.
-    Load,
+    Load(LoadPriority),
     /// Starting the threads that serve.
     Open,
 }
@@ -41,7 +56,7 @@ impl Pool {
         let (sender, receiver) = mpsc::channel();
         let receiver = Arc::new(Mutex::new(receiver));
         let name = match purpose {
-            Purpose::Load => "load",
+            Purpose::Load(_) => "load",
             Purpose::Open => "open",
         };
         for number in 0..threads.max(1) {
@@ -49,8 +64,8 @@ impl Pool {
             thread::Builder::new()
                 .name(format!("{name}-{number}"))
                 .spawn(move || {
-                    if purpose == Purpose::Load {
-                        lower();
+                    if let Purpose::Load(priority) = purpose {
+                        priority.take();
                     }
                     while let Some(job) = next(&jobs) {
                         job()
@@ -84,10 +99,21 @@ impl Pool {
     }
 }
 
-/// On Linux this is the calling thread's niceness, not the process's.
-fn lower() {
-    if let Err(error) = rustix::process::nice(NICENESS) {
-        tracing::debug!(%error, "models load at the usual priority");
+impl LoadPriority {
+    /// Gives it to the calling thread.
+    fn take(self) {
+        let taken = match self {
+            Self::Idle => {
+                let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+                set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle)
+                    .map_err(|error| error.to_string())
+            }
+            // On Linux this is the thread's niceness, not the process's.
+            Self::Low => rustix::process::nice(NICENESS).map(drop).map_err(|error| error.to_string()),
+        };
+        if let Err(error) = taken {
+            tracing::debug!(%error, "models load at the usual priority");
+        }
     }
 }
 
@@ -105,9 +131,15 @@ mod tests {
 
     #[test]
     fn only_those_that_load_have_a_low_priority() {
-        let of = |purpose| Pool::start(1, purpose).unwrap().ask(|| Ok(niceness())).unwrap();
-        assert_eq!(of(Purpose::Load), (niceness() + NICENESS).min(19));
-        assert_eq!(of(Purpose::Open), niceness());
+        let of = |purpose| {
+            let pool = Pool::start(1, purpose).unwrap();
+            pool.ask(|| Ok((niceness(), thread_priority::thread_schedule_policy().unwrap()))).unwrap()
+        };
+        let usual = (niceness(), thread_priority::thread_schedule_policy().unwrap());
+        let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+        assert_eq!(of(Purpose::Load(LoadPriority::Idle)).1, idle);
+        assert_eq!(of(Purpose::Load(LoadPriority::Low)), ((usual.0 + NICENESS).min(19), usual.1));
+        assert_eq!(of(Purpose::Open), usual);
     }
 
     #[test]

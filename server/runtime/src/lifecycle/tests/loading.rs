@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use girandole_core::{ErrorCode, Model};
 
 use super::*;
-use crate::service::LoadOverride;
+use crate::{lifecycle::LoadPriority, service::LoadOverride};
 
 /// The calling thread's.
 fn niceness() -> i64 {
@@ -32,7 +32,8 @@ async fn loading_and_warming_up_have_a_low_priority_and_serving_the_usual_one() 
             Ok(MockModel::new(spec, Arc::new(answer)))
         }
     };
-    let options = options(&repository.path(), ControlMode::None);
+    let options =
+        RuntimeOptions { load_priority: LoadPriority::Low, ..options(&repository.path(), ControlMode::None) };
     let (service, handle) = Runtime::start(options, Arc::new(MockLoader(Arc::new(load)))).unwrap();
     until(&handle, |snapshot| snapshot.idle).await;
     let usual = niceness();

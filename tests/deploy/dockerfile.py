@@ -148,7 +148,9 @@ def main(build):
     with tempfile.TemporaryDirectory() as folder:
         sandbox = pathlib.Path(folder)
         copy_context("build-cpu", sandbox)
-        run("cargo metadata --locked --offline --format-version 1 > /dev/null", sandbox)
+        # Crates of other platforms were never fetched.
+        host = "$(rustc -vV | sed -n 's/^host: //p')"
+        run(f'cargo metadata --locked --offline --filter-platform "{host}" --format-version 1 > /dev/null', sandbox)
         print("ran     (the workspace in what is copied is complete and locked)")
         for step in of_target("cpu"):
             for command in step.commands() if step.name == "RUN" else ():

@@ -1,6 +1,6 @@
 //! Somebody who showed a credential, or nobody in particular.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use girandole_core::{Error, ErrorCode, Result};
 
@@ -23,12 +23,6 @@ pub struct Caller {
 const ANONYMOUS: &str = "anonymous";
 
 impl Caller {
-    /// One who may do everything: for servers without a policy.
-    pub fn unrestricted() -> Self {
-        let everything = Grant { roles: vec![crate::Role::Admin], models: Default::default() };
-        Self { name: None, grants: Arc::new([everything]), quota: None }
-    }
-
     /// The name, for logs and quotas.
     pub fn name(&self) -> &str {
         self.name.as_deref().unwrap_or(ANONYMOUS)
@@ -67,12 +61,6 @@ impl Caller {
     /// `Overloaded` with when to try again.
     pub fn admit(&self) -> Result<Option<Admitted>> {
         self.quota.as_ref().map(|quota| quota.admit(self.name())).transpose()
-    }
-}
-
-impl fmt::Display for Caller {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 

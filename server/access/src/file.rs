@@ -10,7 +10,7 @@ use crate::{
     certificate::{Certificates, Identity},
     grant::{Grant, Models},
     issuer::{self, Issuer, Rule},
-    key::{KeyDigest, Keys},
+    key::{KeyDigest, Secrets},
     policy::Policy,
     quota::Limits,
 };
@@ -87,9 +87,9 @@ pub(crate) type Read<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 pub(crate) fn parse(text: &str, read: Read<'_>) -> Result<Policy, String> {
     let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
     let mut holders = Holders::default();
-    let (mut keys, mut certificates) = (Keys::default(), Certificates::default());
+    let (mut keys, mut certificates) = (Secrets::default(), Certificates::default());
     for (i, KeyEntry { name, sha256, roles, models, limits }) in file.key.into_iter().enumerate() {
-        keys.0.push((sha256, holders.caller(&format!("key[{i}]"), &name, Grant { roles, models }, limits)));
+        keys.push(sha256, holders.caller(&format!("key[{i}]"), &name, Grant { roles, models }, limits));
     }
     for (i, CertificateEntry { name, identity, roles, models, limits }) in
         file.certificate.into_iter().enumerate()

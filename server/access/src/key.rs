@@ -1,53 +1,64 @@
 //! API keys: long random words of which the file has the digest.
 
-use std::{fmt, fmt::Write, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Deserializer, de::Error as _};
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, digest::generic_array::GenericArray};
 use subtle::ConstantTimeEq;
-
-use crate::caller::Caller;
 
 /// What keys begin with, so that those who look for leaked secrets find them.
 const PREFIX: &str = "girandole_";
 /// Random bytes of a key: far beyond guessing, so that its digest needs no salt and no slowness.
 const BYTES: usize = 32;
 
-/// A key's SHA-256.
+/// A secret's SHA-256.
 #[derive(Clone, Copy)]
 pub(crate) struct KeyDigest([u8; 32]);
 
-/// All keys and their holders.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Keys(pub(crate) Vec<(KeyDigest, Caller)>);
+/// Secrets by their digests, and whose they are.
+#[derive(Clone, Debug)]
+pub struct Secrets<T>(Vec<(KeyDigest, T)>);
 
-impl Keys {
-    /// The holder of a key.
-    pub(crate) fn holder(&self, key: &str) -> Option<Caller> {
-        let digest = Sha256::digest(key.as_bytes());
+impl<T> Default for Secrets<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Secrets<T> {
+    /// One more secret, itself not kept.
+    pub fn add(&mut self, secret: &[u8], holder: T) {
+        self.push(KeyDigest(Sha256::digest(secret).into()), holder);
+    }
+
+    pub(crate) fn push(&mut self, digest: KeyDigest, holder: T) {
+        self.0.push((digest, holder));
+    }
+
+    /// The holder of a secret.
+    pub fn holder(&self, secret: &[u8]) -> Option<&T> {
+        let digest = Sha256::digest(secret);
         let mut holder = None;
         // All are looked at, so that the time tells nothing.
-        for (known, caller) in &self.0 {
+        for (known, held) in &self.0 {
             if known.0.ct_eq(&digest).into() {
-                holder = Some(caller);
+                holder = Some(held);
             }
         }
-        holder.cloned()
+        holder
+    }
+
+    /// All holders.
+    pub fn holders(&self) -> impl ExactSizeIterator<Item = &T> {
+        self.0.iter().map(|(_, holder)| holder)
     }
 }
 
 /// A new key from random bytes, and its digest as the file has it.
 pub fn new_key(random: [u8; BYTES]) -> (String, String) {
-    let key = format!("{PREFIX}{}", hex(&random));
-    let digest = hex(&Sha256::digest(key.as_bytes()));
+    let key = format!("{PREFIX}{:x}", GenericArray::from(random));
+    let digest = format!("{:x}", Sha256::digest(key.as_bytes()));
     (key, digest)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 impl<'de> Deserialize<'de> for KeyDigest {
@@ -87,11 +98,11 @@ mod tests {
     fn a_key_is_known_by_its_digest_alone() {
         let (key, digest) = new_key([7; BYTES]);
         let parsed: File = toml::from_str(&format!("sha256 = '{digest}'")).unwrap();
-        let keys = Keys(vec![(parsed.sha256, Caller { name: Some("app".into()), ..Caller::unrestricted() })]);
-        assert_eq!(keys.holder(&key).unwrap().name(), "app");
-        assert!(
-            keys.holder(&key[1..]).is_none() && keys.holder("").is_none() && keys.holder(&digest).is_none()
-        );
+        let mut keys = Secrets::default();
+        keys.push(parsed.sha256, "app");
+        let holder = |secret: &str| keys.holder(secret.as_bytes());
+        assert_eq!(holder(&key), Some(&"app"));
+        assert!(holder(&key[1..]).is_none() && holder("").is_none() && holder(&digest).is_none());
         assert!(!format!("{keys:?}").contains(&digest[..8]));
     }
 

@@ -18,6 +18,6 @@ mod quota;
 pub use action::{Action, Role};
 pub use caller::Caller;
 pub use certificate::certificate_names;
-pub use key::new_key;
-pub use policy::{Credentials, Policy};
+pub use key::{Secrets, new_key};
+pub use policy::{Credentials, Policy, bearer};
 pub use quota::Admitted;

@@ -2,7 +2,7 @@
 
 use girandole_core::{Error, ErrorCode, Result};
 
-use crate::{caller::Caller, certificate::Certificates, file, issuer, issuer::Issuer, key::Keys};
+use crate::{caller::Caller, certificate::Certificates, file, issuer, issuer::Issuer, key::Secrets};
 
 /// What a request shows to say who it is from.
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,7 +18,7 @@ pub struct Credentials<'a> {
 /// Who may do what.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    pub(crate) keys: Keys,
+    pub(crate) keys: Secrets<Caller>,
     pub(crate) certificates: Certificates,
     pub(crate) issuers: Vec<Issuer>,
     pub(crate) anonymous: Caller,
@@ -43,11 +43,10 @@ impl Policy {
         match (authorization, api_key) {
             (Some(_), Some(_)) => Err(unauthenticated("send either Authorization or x-api-key")),
             (Some(value), None) => {
-                let (scheme, secret) = value.split_once(' ').unwrap_or((value, ""));
-                if !scheme.eq_ignore_ascii_case("bearer") {
-                    return Err(unauthenticated("the scheme of Authorization must be Bearer"));
-                }
-                self.bearer(secret.trim())
+                let secret = bearer(value);
+                self.secret(
+                    secret.ok_or_else(|| unauthenticated("the scheme of Authorization must be Bearer"))?,
+                )
             }
             (None, Some(key)) => self.key(key),
             (None, None) => Ok(match certificate {
@@ -58,13 +57,19 @@ impl Policy {
     }
 
     /// Tokens have two dots (RFC 7515, 7.1), keys none.
-    fn bearer(&self, secret: &str) -> Result<Caller> {
+    fn secret(&self, secret: &str) -> Result<Caller> {
         if secret.contains('.') { issuer::holder(&self.issuers, secret) } else { self.key(secret) }
     }
 
     fn key(&self, key: &str) -> Result<Caller> {
-        self.keys.holder(key).ok_or_else(|| unauthenticated("the API key is not known"))
+        self.keys.holder(key.as_bytes()).cloned().ok_or_else(|| unauthenticated("the API key is not known"))
     }
+}
+
+/// The secret of an Authorization header; the scheme's name has no case (RFC 9110, section 11.1).
+pub fn bearer(value: &str) -> Option<&str> {
+    let (scheme, secret) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(secret.trim())
 }
 
 /// Whoever has a certificate that no rule speaks of may do nothing, by name.

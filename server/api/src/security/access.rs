@@ -17,11 +17,9 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use girandole_access::Action;
+use girandole_access::{Action, Secrets, bearer};
 use girandole_core::{Error, ErrorCode, Result, audit::Actor};
 use http::{HeaderMap, Method, Uri, header, request::Parts, uri::Authority};
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
 use super::Guard;
 use crate::error::RestError;
@@ -44,7 +42,7 @@ pub enum Access {
 
 /// Tokens and their holders' names.
 #[derive(Clone)]
-pub struct Tokens(Arc<[(String, [u8; 32])]>);
+pub struct Tokens(Arc<Secrets<String>>);
 
 impl Tokens {
     /// Reads a token file: a name and a token on each line, with a space between; `#` begins a comment.
@@ -60,28 +58,19 @@ impl Tokens {
     fn parse(text: &str) -> Result<Self> {
         let lines =
             text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
-        let tokens: Result<Vec<_>> = lines.map(|(number, line)| token(number + 1, line)).collect();
-        match tokens? {
-            tokens if tokens.is_empty() => Err(Error::invalid("the token file holds no token")),
-            tokens => Ok(Self(tokens.into())),
+        let mut tokens = Secrets::default();
+        for (number, line) in lines {
+            let (name, token) = token(number + 1, line)?;
+            tokens.add(token.as_bytes(), name.to_owned());
         }
-    }
-
-    /// The name of a token's holder.
-    fn holder(&self, token: &[u8]) -> Option<&str> {
-        let digest = Sha256::digest(token);
-        let mut holder = None;
-        // All are looked at, so that the time tells nothing.
-        for (name, known) in self.0.iter() {
-            if known.ct_eq(&digest).into() {
-                holder = Some(name.as_str());
-            }
+        if tokens.holders().len() == 0 {
+            return Err(Error::invalid("the token file holds no token"));
         }
-        holder
+        Ok(Self(Arc::new(tokens)))
     }
 }
 
-fn token(number: usize, line: &str) -> Result<(String, [u8; 32])> {
+fn token(number: usize, line: &str) -> Result<(&str, &str)> {
     let mut words = line.split_whitespace();
     let (Some(name), Some(token), None) = (words.next(), words.next(), words.next()) else {
         return Err(Error::invalid(format!("the token file, line {number}: expected a name and a token")));
@@ -90,12 +79,12 @@ fn token(number: usize, line: &str) -> Result<(String, [u8; 32])> {
         let what = format!("names have at most {MAX_NAME} and tokens at least {MIN_TOKEN} characters");
         return Err(Error::invalid(format!("the token file, line {number}: {what}")));
     }
-    Ok((name.to_owned(), Sha256::digest(token).into()))
+    Ok((name, token))
 }
 
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+        f.debug_list().entries(self.0.holders()).finish()
     }
 }
 
@@ -116,8 +105,8 @@ impl Access {
                 Ok(Actor::Token { name: caller.name().to_owned(), peer })
             }
             Self::Tokens(tokens) => {
-                let token = headers.get(header::AUTHORIZATION).and_then(|value| bearer(value.as_bytes()));
-                let name = token.and_then(|token| tokens.holder(token));
+                let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+                let name = value.and_then(bearer).and_then(|token| tokens.0.holder(token.as_bytes()));
                 let name = name.ok_or_else(|| {
                     Error::new(ErrorCode::Unauthenticated, "needs 'Authorization: Bearer' with a valid token")
                 })?;
@@ -125,12 +114,6 @@ impl Access {
             }
         }
     }
-}
-
-/// The token of an Authorization header; the scheme's name has no case (RFC 9110, section 11.1).
-fn bearer(value: &[u8]) -> Option<&[u8]> {
-    let (scheme, token) = value.split_at_checked(7)?;
-    scheme.eq_ignore_ascii_case(b"bearer ").then_some(token.trim_ascii())
 }
 
 fn loopback(uri: &Uri, headers: &HeaderMap) -> Result<()> {

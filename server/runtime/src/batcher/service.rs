@@ -222,8 +222,10 @@ impl Batcher {
     ) {
         let mut state = self.lock();
         if let Some(why) = state.standings.reason() {
-            let left = parts.drain(..).flat_map(|part| part.messages);
-            answers.extend(left.map(|message| (message, Err(Refusal::NoSession(why.clone()).into()))));
+            for message in parts.drain(..).flat_map(|part| part.messages) {
+                self.recorder.failure(FailureReason::Backend, message.received.elapsed());
+                answers.push((message, Err(Refusal::NoSession(why.clone()).into())));
+            }
         }
         let again = parts.len();
         if let Some(running) = state.running.get_mut(instance) {

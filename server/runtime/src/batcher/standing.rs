@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use girandole_core::{Error, Result};
+use girandole_core::{Error, ErrorCode, Result};
 
 use super::{error::Refusal, service::Batcher, state::State};
 use crate::sync::MutexGuard;
@@ -67,8 +67,11 @@ impl Batcher {
         self.lock()
     }
 
-    /// A session says that it can run nothing now; its thread may never come back from it.
-    pub(crate) fn lost(&self, instance: usize, why: &Error) {
+    /// A session failed. One that says that it can run nothing now is lost: its thread may never come back from it.
+    pub(crate) fn failed(&self, instance: usize, why: &Error) {
+        if why.code() != ErrorCode::Unavailable {
+            return;
+        }
         let mut state = self.stand(self.lock(), instance, Some(why));
         let errands = state.errands.get_mut(instance).map(std::mem::take).unwrap_or_default();
         drop(state);

@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use girandole_core::{BatchOutputs, Error, ErrorCode, Result};
+use girandole_core::{BatchOutputs, Error, Result};
 
 use super::cores::Cores;
 use crate::{
@@ -66,9 +66,7 @@ impl Completion {
 
     /// A failed batch of several is run again in parts where that may save some of them.
     fn fail(self, error: &Error) {
-        if error.code() == ErrorCode::Unavailable {
-            self.batcher.lost(self.instance, error);
-        }
+        self.batcher.failed(self.instance, error);
         let Dispatch { stage, ref messages, .. } = self.dispatch;
         match part_size(error.code(), messages.len(), stage) {
             None => self.answer_all(error),

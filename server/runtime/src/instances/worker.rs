@@ -10,9 +10,7 @@ use std::{
     time::Duration,
 };
 
-use girandole_core::{
-    Batch, BatchOutputs, DeviceKind, Error, ErrorCode, Model, Reply, Result, Session, SessionOptions,
-};
+use girandole_core::{Batch, BatchOutputs, DeviceKind, Error, Model, Reply, Result, Session, SessionOptions};
 
 use super::{
     completion::Completion,
@@ -134,10 +132,8 @@ impl Instance {
         let (done, batcher, instance) = (errand.done, self.batcher.clone(), self.index);
         let reply = Reply::new(move |outcome: Result<BatchOutputs>| {
             drop(cores);
-            if let Err(error) = &outcome
-                && error.code() == ErrorCode::Unavailable
-            {
-                batcher.lost(instance, error);
+            if let Err(error) = &outcome {
+                batcher.failed(instance, error);
             }
             let _ = done.send(outcome.map(|_| ()));
         });

@@ -208,6 +208,9 @@ pub(crate) struct Bench {
     closed: mpsc::Receiver<()>,
 }
 
+/// Somebody who waits for rows.
+pub(crate) type Caller = thread::JoinHandle<Result<Vec<u8>>>;
+
 impl Bench {
     pub(crate) fn start(plan: Plan) -> Self {
         let (ledger, (close, closed)) = (Arc::new(Ledger::default()), mpsc::channel());
@@ -239,7 +242,7 @@ impl Bench {
     }
 
     /// A caller on a thread of its own.
-    pub(crate) fn send(&self, values: &'static [u8]) -> thread::JoinHandle<Result<Vec<u8>>> {
+    pub(crate) fn send(&self, values: &'static [u8]) -> Caller {
         let serving = self.serving();
         thread::spawn(move || ask(&serving, values))
     }
@@ -301,5 +304,15 @@ fn settings(plan: Plan) -> ModelSettings {
         warmup: Vec::new(),
         class_labels: Default::default(),
         parameters: Default::default(),
+    }
+}
+
+/// Each caller hears its own rows, or that nothing serves any more.
+pub(crate) fn answered_or_unavailable<const N: usize>(callers: [(&'static [u8; 1], Caller); N]) {
+    for (values, caller) in callers {
+        match caller.join().unwrap() {
+            Ok(answer) => assert_eq!(answer, values),
+            Err(error) => assert_eq!(error.code(), ErrorCode::Unavailable, "{error}"),
+        }
     }
 }

@@ -4,7 +4,7 @@ use girandole_core::ErrorCode;
 use shuttle::future::block_on;
 
 use super::{
-    bench::{Bench, Plan, Probe, first_output, row},
+    bench::{Bench, Plan, Probe, answered_or_unavailable, first_output, row},
     explore,
 };
 use crate::{batcher::testing::message, sync::thread};
@@ -51,12 +51,7 @@ fn aborting_answers_everybody_too() {
             let callers = [&[1], &[2], &[3]].map(|values| (values, bench.send(values)));
             let serving = bench.serving();
             let aborting = thread::spawn(move || serving.abort());
-            for (values, caller) in callers {
-                match caller.join().unwrap() {
-                    Ok(answer) => assert_eq!(answer, values),
-                    Err(error) => assert_eq!(error.code(), ErrorCode::Unavailable, "{error}"),
-                }
-            }
+            answered_or_unavailable(callers);
             aborting.join().unwrap();
             bench.end();
         });

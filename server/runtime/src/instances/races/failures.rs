@@ -3,7 +3,7 @@
 use girandole_core::ErrorCode;
 
 use super::{
-    bench::{Bench, Plan, Probe},
+    bench::{Bench, Plan, Probe, answered_or_unavailable},
     explore,
 };
 use crate::sync::thread;
@@ -41,12 +41,7 @@ fn parts_that_are_to_run_when_everything_is_refused() {
             let aborting = thread::spawn(move || serving.abort());
             let code = failing.join().unwrap().unwrap_err().code();
             assert!(matches!(code, ErrorCode::InvalidArgument | ErrorCode::Unavailable), "{code:?}");
-            for (values, caller) in callers {
-                match caller.join().unwrap() {
-                    Ok(answer) => assert_eq!(answer, values),
-                    Err(error) => assert_eq!(error.code(), ErrorCode::Unavailable, "{error}"),
-                }
-            }
+            answered_or_unavailable(callers);
             aborting.join().unwrap();
             bench.end();
         });

@@ -11,6 +11,10 @@ use girandole_core::{
 use metrics_exporter_prometheus::PrometheusBuilder;
 
 use super::*;
+use crate::{
+    batcher::{recover::Stage, service::Dispatch, testing::message},
+    statistics::Recorder,
+};
 
 /// A model on devices that can be lost.
 #[derive(Clone)]
@@ -187,4 +191,25 @@ fn row(value: u8) -> Batch {
         parts: vec![vec![value].into()],
     };
     Batch { rows: 1, inputs: vec![input], outputs: vec![0] }
+}
+
+#[test]
+fn parts_that_come_back_when_no_session_is_left_are_refused_and_counted() {
+    let recorder = Arc::new(Recorder::new("m", 1));
+    let batcher = Batcher::new(&settings(8), 1, recorder.clone());
+    let mut answers = [1, 2].map(|value| {
+        let (message, answer) = message(&batcher.spec, &[value]);
+        assert!(batcher.submit(message).is_some());
+        answer
+    });
+    let Dispatch { messages, ticket, reason, .. } = batcher.take(0).unwrap();
+    let part = |message| Dispatch { messages: vec![message], stage: Stage::Part, ticket, reason };
+    let parts: Vec<_> = messages.into_iter().map(part).collect();
+    assert_eq!(parts.len(), 2);
+    batcher.failed(0, &Error::unavailable("GPU 0 was lost"));
+    batcher.finish(0, ticket, Vec::new(), parts, None);
+    for answer in &mut answers {
+        assert_eq!(answer.try_recv().unwrap().unwrap_err().message(), "GPU 0 was lost");
+    }
+    assert_eq!(recorder.snapshot("m", 1, Vec::new()).inference.fail.count, 2);
 }

@@ -59,11 +59,16 @@ impl Run<'_> {
         Grid::each(self.sizes.batch.div_ceil(rows), threads).with_shared(shared_bytes(gates, hidden, rows))
     }
 
+    /// From one sequence, and from one step, to the next: of the gates, and of the results.
+    fn strides(&self) -> [i64; 4] {
+        let ([x_batch, x_step], [y_batch, y_step]) = (self.from_step, self.to_step);
+        [x_batch, x_step, y_batch, y_step].map(|stride| stride as i64)
+    }
+
     pub(super) fn lstm(&self) -> Result<()> {
         let Some(units) = self.on_chip() else { return self.step_by_step(4) };
         let Sizes { batch, steps, .. } = self.sizes;
-        let [x_batch, x_step] = self.from_step.map(|stride| stride as i64);
-        let [y_batch, y_step] = self.to_step.map(|stride| stride as i64);
+        let [x_batch, x_step, y_batch, y_step] = self.strides();
         let [hidden, cell] = &self.last;
         let arguments = arguments![
             self.gates.at(),
@@ -88,8 +93,7 @@ impl Run<'_> {
     pub(super) fn gru(&self) -> Result<()> {
         let Some(units) = self.on_chip() else { return self.step_by_step(3) };
         let Sizes { batch, steps, .. } = self.sizes;
-        let [x_batch, x_step] = self.from_step.map(|stride| stride as i64);
-        let [y_batch, y_step] = self.to_step.map(|stride| stride as i64);
+        let [x_batch, x_step, y_batch, y_step] = self.strides();
         let arguments = arguments![
             self.gates.at(),
             self.weights.recurrent.at(),

@@ -130,7 +130,7 @@ def shown(server):
 
 @pytest.mark.parametrize("while_running", [True, False], ids=["while it serves", "and then restarted"])
 def test_half_a_traffic_file(models, while_running):
-    """Written in place and cut off within a line. What applied before goes on; after a restart there is no before."""
+    """Written in place and cut off within a line. What applied before goes on, also over a restart."""
     repository.place(models, "scaled", repository.scaled(2, WIDTH), version=2)
     traffic = models / "scaled" / "traffic.toml"
     traffic.write_text(TRAFFIC)
@@ -148,10 +148,10 @@ def test_half_a_traffic_file(models, while_running):
     kill(first)
     with serve(models) as second:
         assert "line 5" in shown(second)["refused"], shown(second)
-        assert product(second) == 2, "the newest, as if there were no file"
-        traffic.write_text(TRAFFIC)
-        wait_for(lambda: index(second).get("1") == ("READY", ""), "the version of the whole file to be loaded", second)
-        assert product(second) == 1
+        assert product(second) == 1, "what applied before goes on"
+        traffic.write_text(TRAFFIC.replace("stable = 1", "stable = 2"))
+        wait_for(lambda: "refused" not in shown(second), "the whole file to be taken", second)
+        assert product(second) == 2
 
 
 def test_a_version_that_is_being_copied(models):

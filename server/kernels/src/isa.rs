@@ -2,11 +2,13 @@
 
 use std::sync::OnceLock;
 
-/// What the processor can do, from least to most.
+/// What the processor can do, from least to most on each kind of processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Isa {
     /// Plain Rust on any processor.
     Portable,
+    /// 64-bit ARM, all of which has NEON.
+    Neon,
     /// x86-64 with AVX2 and FMA.
     Avx2,
     /// x86-64 with AVX-512 F, BW, DQ and VL.
@@ -14,7 +16,7 @@ pub enum Isa {
 }
 
 impl Isa {
-    /// The best of this processor, or less where the variable `GIRANDOLE_ISA` (`portable`, `avx2`) asks
+    /// The best of this processor, or less where the variable `GIRANDOLE_ISA` (`portable`, `avx2`, …) asks
     /// for it.
     pub fn current() -> Self {
         static CURRENT: OnceLock<Isa> = OnceLock::new();
@@ -32,12 +34,23 @@ impl Isa {
 
     /// Every instruction set that this processor has, for tests that compare them.
     pub fn available() -> impl Iterator<Item = Self> {
-        [Self::Portable, Self::Avx2, Self::Avx512].into_iter().filter(|isa| *isa <= Self::supported())
+        Self::OF_THIS_KIND.iter().copied().filter(|isa| *isa <= Self::supported())
     }
+
+    /// The instruction sets that processors of this kind may have.
+    const OF_THIS_KIND: &[Self] = match () {
+        #[cfg(target_arch = "x86_64")]
+        () => &[Self::Portable, Self::Avx2, Self::Avx512],
+        #[cfg(target_arch = "aarch64")]
+        () => &[Self::Portable, Self::Neon],
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        () => &[Self::Portable],
+    };
 
     fn parse(name: &str) -> Option<Self> {
         match name {
             "portable" => Some(Self::Portable),
+            "neon" => Some(Self::Neon),
             "avx2" => Some(Self::Avx2),
             "avx512" => Some(Self::Avx512),
             _ => None,
@@ -58,7 +71,12 @@ impl Isa {
         }
     }
 
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    const fn detect() -> Self {
+        Self::Neon
+    }
+
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     const fn detect() -> Self {
         Self::Portable
     }

@@ -104,7 +104,7 @@ pub(crate) struct ServeOptions {
     #[arg(long, env = "GIRANDOLE_REPOSITORY_SETTLE_MS", value_name = "MS")]
     pub(crate) repository_settle_ms: Option<u64>,
     /// Where the server keeps what must outlast it: where rollouts stand, traffic of repositories that cannot be
-    /// written, the audit log [default: .girandole in the first repository, for rollouts alone]
+    /// written, the audit log [default: .girandole in the first repository, for rollouts and traffic alone]
     #[arg(long, env = "GIRANDOLE_STATE_DIR", value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
     /// Load no version without a matching SHA256SUMS [default: false]

@@ -19,23 +19,25 @@ use super::{
 use crate::{
     rollout::{Clock, Command, Rollout, RolloutMetrics, Store},
     snapshot::unknown_model,
-    traffic::Traffic,
+    traffic::{Applied, Traffic},
 };
 
-/// Where a rollout's state is kept within the first repository, where nobody says another folder.
+/// Where it is remembered within the first repository, where nobody says another folder.
 const STATE_DIR: &str = ".girandole";
 
-/// What all models' rollouts share.
+/// What all models' traffic shares: a clock, and what outlasts the process.
 pub(super) struct Rollouts {
     pub(super) clock: Clock,
     store: Store,
+    pub(super) applied: Applied,
 }
 
 impl Rollouts {
-    /// Remembers states in `state_dir`, or beside the models.
+    /// Remembers in `state_dir`, or beside the models.
     pub(super) fn open(clock: Clock, state_dir: Option<PathBuf>, repositories: &[PathBuf]) -> Self {
         let beside = || repositories.first().map(|root| root.join(STATE_DIR)).unwrap_or_default();
-        Self { clock, store: Store::open(state_dir.unwrap_or_else(beside)) }
+        let dir = state_dir.unwrap_or_else(beside);
+        Self { clock, applied: Applied::open(&dir), store: Store::open(dir) }
     }
 
     /// The rollout that a traffic file asks for: the one before where it is the same, else one as it was left.

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    mem,
     sync::Arc,
     time::Duration,
 };
@@ -28,6 +29,8 @@ type Serving = BTreeMap<u64, Arc<ServedVersion>>;
 #[derive(Default)]
 pub(super) struct Signposts {
     found: Option<FoundTraffic>,
+    /// Whether it was asked for yet to follow anything, or nothing.
+    begun: bool,
     /// What the file says; a rollout changes weights of it.
     written: Arc<Traffic>,
     routes: Arc<Routes>,
@@ -36,8 +39,8 @@ pub(super) struct Signposts {
 }
 
 impl Signposts {
-    /// Follows a traffic file from now on, or none. One that cannot be honoured changes nothing. Answers with what
-    /// happened, where it is another than before.
+    /// Follows a traffic file from now on, or none. One that cannot be honoured changes nothing: what applied before
+    /// goes on, also where that was before a restart. Answers with what happened, where it is another than before.
     pub(super) fn follow(
         &mut self,
         model: &Arc<str>,
@@ -45,18 +48,28 @@ impl Signposts {
         serving: &Serving,
         rollouts: &mut Rollouts,
     ) -> Option<Change> {
+        let first = !mem::replace(&mut self.begun, true);
         if found == self.found {
+            if first {
+                rollouts.applied.remember(model, None);
+            }
             return None;
         }
-        let before = self.routes.digest.clone();
-        let newest = found.as_ref().and_then(FoundTraffic::digest);
         let parsed = found.as_ref().map(|found| found.parse(model)).transpose();
-        self.found = found;
+        let left = (first && parsed.is_err()).then(|| rollouts.applied.last(model)).flatten();
+        let before =
+            left.as_ref().map_or_else(|| self.routes.digest.clone(), |(_, digest)| Some(digest.clone()));
+        let newest = found.as_ref().and_then(FoundTraffic::digest);
         let refused = parsed.as_ref().err().map(|error| error.message().to_owned());
-        if let Ok(traffic) = parsed {
-            self.written = Arc::new(traffic.unwrap_or_default());
-        }
         let digest = if refused.is_some() { before.clone() } else { newest.clone() };
+        if let Ok(traffic) = parsed {
+            let text = found.as_ref().and_then(|found| found.text.as_deref().ok());
+            rollouts.applied.remember(model, text);
+            self.written = Arc::new(traffic.unwrap_or_default());
+        } else if let Some((traffic, _)) = left {
+            self.written = Arc::new(traffic);
+        }
+        self.found = found;
         let rollout = rollouts.follow(model, &self.written, self.routes.rollout.as_ref());
         let labels = bindings(&self.written, &self.routes.labels, serving);
         self.schedule(rollout.as_ref(), rollouts);

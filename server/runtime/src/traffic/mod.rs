@@ -4,6 +4,7 @@
 //! about versions that serve now, [`bind`](binding::bind) works out; [`Routes`](crate::routing::Routes) puts both
 //! together for requests.
 
+mod applied;
 mod binding;
 mod edit;
 mod file;
@@ -20,6 +21,13 @@ mod target;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(crate) use self::{
+    applied::Applied,
+    file::{FoundTraffic, read},
+    metrics::{TrafficMetrics, describe},
+    overlay::Overlays,
+    store::TrafficStore,
+};
 pub use self::{
     binding::{Binding, Bindings, bind},
     file::{Origin, TRAFFIC_FILE},
@@ -30,12 +38,6 @@ pub use self::{
     split::{Arm, Split},
     store::Expected,
     target::Target,
-};
-pub(crate) use self::{
-    file::{FoundTraffic, read},
-    metrics::{TrafficMetrics, describe},
-    overlay::Overlays,
-    store::TrafficStore,
 };
 
 /// A model's traffic, as its file has it.

@@ -71,7 +71,7 @@ impl Kernel {
         match isa {
             Isa::Avx512 if is_x86_feature_detected!("avx512vnni") => Self::Avx512,
             Isa::Avx512 | Isa::Avx2 => Self::Avx2,
-            Isa::Portable => Self::Portable,
+            Isa::Neon | Isa::Portable => Self::Portable,
         }
     }
 

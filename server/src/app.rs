@@ -11,11 +11,9 @@ use girandole_engine::Engine;
 use girandole_runtime::{
     config::{Completion, Devices},
     lifecycle::{self, Runtime, RuntimeHandle, RuntimeOptions},
-    metrics as runtime_metrics,
     service::Service,
     trace::TraceOptions,
 };
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::{net::TcpListener, time::Instant};
 
 use crate::{
@@ -24,11 +22,9 @@ use crate::{
     config::{Addresses, ControlMode, LoadPriority, ServeConfig},
     gpus,
     logging::LogSwitch,
+    metrics::Registry,
     shutdown::StopSignals,
 };
-
-/// How often the metrics' histograms are brought up to date.
-const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 
 /// Serves until a signal asks to stop, and everything taken is answered.
 ///
@@ -40,7 +36,7 @@ pub(crate) async fn serve(config: ServeConfig, log: LogSwitch) -> Result<(), Fai
     let guard = guard(&config)?;
     let access = access(&config, &guard)?;
     let tls = config.tls.clone().map(security::Tls::load).transpose()?;
-    let metrics = install_metrics()?;
+    let metrics = Registry::install()?;
     if config.gpus.as_ref().is_ok_and(|count| *count > 0) {
         gpus::watch();
     }
@@ -48,6 +44,7 @@ pub(crate) async fn serve(config: ServeConfig, log: LogSwitch) -> Result<(), Fai
     girandole_engine::device::start_shared_threads();
     let options = RuntimeOptions { witness: audit.witness(), ..runtime_options(&config) };
     let (service, runtime) = Runtime::start(options, Arc::new(Engine))?;
+    metrics.look_after(service.clone());
     let runtime = Arc::new(runtime);
     println!("{}", listeners.announce(tls.is_some())?);
     tokio::spawn(report_ready(runtime.clone(), service.clone()));
@@ -55,7 +52,7 @@ pub(crate) async fn serve(config: ServeConfig, log: LogSwitch) -> Result<(), Fai
     let options = ApiOptions {
         http: Some(listeners.http),
         grpc: Some(listeners.grpc),
-        metrics: Some(Metrics { listener: listeners.metrics, handle: metrics }),
+        metrics: Some(Metrics { listener: listeners.metrics, render: Arc::new(move || metrics.render()) }),
         admin: listeners.admin.map(|socket| AdminListener { socket, access, trail: audit.trail() }),
         tls,
         guard,
@@ -169,25 +166,6 @@ async fn bind(name: &str, flag: &str, address: SocketAddr) -> Result<TcpListener
         Failure::new(format!("{name} cannot listen on {address}: {error}; choose another with {flag}"))
     };
     TcpListener::bind(address).await.map_err(failure)
-}
-
-fn install_metrics() -> Result<PrometheusHandle, Failure> {
-    let mut builder = PrometheusBuilder::new();
-    for (name, buckets) in runtime_metrics::BUCKETS {
-        builder = builder.set_buckets_for_metric(Matcher::Full((*name).to_owned()), buckets)?;
-    }
-    let handle = builder.install_recorder()?;
-    runtime_metrics::describe();
-    girandole_audit::describe();
-    let upkeep = handle.clone();
-    tokio::spawn(async move {
-        let mut ticks = tokio::time::interval(METRICS_UPKEEP);
-        loop {
-            ticks.tick().await;
-            upkeep.run_upkeep();
-        }
-    });
-    Ok(handle)
 }
 
 fn runtime_options(config: &ServeConfig) -> RuntimeOptions {

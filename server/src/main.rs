@@ -10,6 +10,7 @@ mod config;
 mod gpus;
 mod logging;
 mod memory;
+mod metrics;
 mod model_file;
 mod shutdown;
 

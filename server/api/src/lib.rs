@@ -24,4 +24,5 @@ pub use admin::AdminListener;
 pub use audit_trail::{AuditQuery, AuditTrail};
 pub use limits::{ConnectionLimits, Limits};
 pub use log_control::{LogControl, LogFormat, LogSettings};
+pub use metrics::Render;
 pub use serve::{ApiOptions, Ended, Metrics, serve};

@@ -1,5 +1,7 @@
 //! `/metrics`: everything measured, as Prometheus' text.
 
+use std::sync::Arc;
+
 use axum::{
     Router,
     body::Body,
@@ -9,7 +11,6 @@ use axum::{
 };
 use girandole_access::Action;
 use http::{HeaderValue, StatusCode, Uri, header};
-use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::{
     error::body_of,
@@ -22,9 +23,12 @@ use crate::{
 
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
+/// Gives everything measured as text.
+pub type Render = Arc<dyn Fn() -> String + Send + Sync>;
+
 /// The routes of the metrics listener.
-pub(crate) fn router(handle: PrometheusHandle, guard: Guard) -> Router {
-    let render = move || std::future::ready(render(&handle));
+pub(crate) fn router(render: Render, guard: Guard) -> Router {
+    let render = move || std::future::ready(answer(render()));
     let open = guard.is_open();
     let door = Door { guard, action: Action::Observe, style: Style::Rest };
     let metrics = get(render);
@@ -32,8 +36,8 @@ pub(crate) fn router(handle: PrometheusHandle, guard: Guard) -> Router {
     Router::new().route("/metrics", metrics).fallback(unknown)
 }
 
-fn render(handle: &PrometheusHandle) -> Response {
-    ([(header::CONTENT_TYPE, CONTENT_TYPE)], Body::from(handle.render())).into_response()
+fn answer(text: String) -> Response {
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], Body::from(text)).into_response()
 }
 
 async fn unknown(uri: Uri) -> Response {

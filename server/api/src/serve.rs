@@ -4,7 +4,6 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use girandole_core::{Error, Result};
 use girandole_runtime::service::Service;
-use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::{net::TcpListener, task::JoinSet, time::Instant};
 
 use crate::{
@@ -23,8 +22,8 @@ use crate::{
 pub struct Metrics {
     /// The bound listener; never TLS, as scrapers are.
     pub listener: TcpListener,
-    /// The recorder's handle.
-    pub handle: PrometheusHandle,
+    /// What they are now, as Prometheus' text.
+    pub render: metrics::Render,
 }
 
 /// What to serve, and within which bounds.
@@ -104,7 +103,7 @@ pub async fn serve(
     let mut background = JoinSet::new();
     let mut followers = JoinSet::new();
     if let Some(metrics) = metrics {
-        let router = metrics::router(metrics.handle, guard.clone());
+        let router = metrics::router(metrics.render, guard.clone());
         let listener =
             Listener { socket: metrics.listener, router, tls: None, limits: connections, peers: false };
         background.spawn(listener.serve(stop_metrics));

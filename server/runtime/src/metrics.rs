@@ -2,8 +2,8 @@
 //!
 //! Triton's counters keep Triton's names and units; our own are in base units as Prometheus wants them.
 //! Labels are bounded: a model's name, its version, and closed sets of reasons. A version registers all its
-//! series when it starts, so that they are there at zero. Series of a version that is gone stay at their
-//! last value (its gauges at zero) until the server ends: the exporter takes no single series out.
+//! series when it starts, so that they are there at zero. How long they stay once it is gone is up to whoever
+//! installs the recorder; its gauges are at zero by then.
 
 mod device;
 

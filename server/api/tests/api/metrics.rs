@@ -14,7 +14,8 @@ async fn metrics_are_served_as_prometheus_text() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let recorder = PrometheusBuilder::new().build_recorder();
-    let metrics = Some(Metrics { listener, handle: recorder.handle() });
+    let handle = recorder.handle();
+    let metrics = Some(Metrics { listener, render: Arc::new(move || handle.render()) });
     let options = ApiOptions { metrics, ..ApiOptions::default() };
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let log = Arc::new(crate::harness::Log::default());

@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use super::{
     job::Updated,
+    patience::Running,
     plan::{self, Attempt},
     signposts::Signposts,
 };
@@ -61,7 +62,7 @@ pub(super) struct Entry {
     pub(super) tried: BTreeMap<u64, Attempt>,
     /// The configuration that a caller gave with its last load.
     pub(super) config: Option<String>,
-    pub(super) running: bool,
+    pub(super) running: Option<Running>,
     pub(super) queue: VecDeque<Task>,
     /// Where requests go.
     pub(super) signposts: Signposts,
@@ -79,7 +80,7 @@ pub(super) struct Entry {
 impl Entry {
     /// Whether there is nothing to know about it beyond its name.
     pub(super) fn is_blank(&self) -> bool {
-        let idle = !self.running && self.queue.is_empty() && self.serving.is_empty();
+        let idle = self.running.is_none() && self.queue.is_empty() && self.serving.is_empty();
         idle && self.retired.is_empty() && self.problem.is_none()
     }
 
@@ -98,9 +99,16 @@ impl Entry {
 
     /// These versions are being loaded; those that serve go on serving.
     pub(super) fn loading(&mut self, versions: &[u64]) {
+        let reason = self.running.map_or("", Running::reason);
         for number in versions.iter().filter(|number| !self.serving.contains_key(number)) {
-            self.states.insert(*number, status(VersionState::Loading, ""));
+            self.states.insert(*number, status(VersionState::Loading, reason));
         }
+    }
+
+    /// The versions that are being loaded say why it takes so long.
+    pub(super) fn loads_slowly(&mut self, reason: &str) {
+        let loading = self.states.values_mut().filter(|status| status.state == VersionState::Loading);
+        loading.for_each(|status| status.reason = reason.to_owned());
     }
 
     /// Takes over what a job came to: new versions in, superseded ones out, failures noted.

@@ -68,6 +68,8 @@ impl Runtime {
             events: events.clone(),
             rollouts: Rollouts::open(shared.clock, options.state_dir, &options.repositories),
             mode: options.control_mode,
+            load_priority: options.load_priority,
+            patience: options.slow_load,
             open,
             state: State::default(),
         };

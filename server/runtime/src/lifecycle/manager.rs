@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
         mpsc::{Receiver, RecvTimeoutError, Sender},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use girandole_core::{Error, Result, audit::Actor};
@@ -17,7 +17,8 @@ use super::{
     ControlMode,
     entry::{Done, Entry, Task},
     job::{Update, Updated, Workshop},
-    pool::Pool,
+    patience::Running,
+    pool::{LoadPriority, Pool},
     rollouts::Rollouts,
     traffic::TrafficEdit,
 };
@@ -57,6 +58,10 @@ pub(super) struct Manager {
     pub(super) events: Sender<Event>,
     pub(super) rollouts: Rollouts,
     pub(super) mode: ControlMode,
+    /// How loads stand against requests.
+    pub(super) load_priority: LoadPriority,
+    /// How long a load may take before it is complained of.
+    pub(super) patience: Duration,
     /// Versions whose sessions are open, published or not.
     pub(super) open: Arc<AtomicUsize>,
     pub(super) state: State,
@@ -83,7 +88,7 @@ impl Manager {
         loop {
             match self.wait(events) {
                 Ok(event) => self.act(event),
-                Err(RecvTimeoutError::Timeout) if self.look() => {}
+                Err(RecvTimeoutError::Timeout) if self.look() | self.complain() => {}
                 Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -235,12 +240,13 @@ impl Manager {
     }
 
     fn next_task(&mut self, name: &Arc<str>) -> Option<Task> {
-        self.state.entries.get_mut(name).filter(|entry| !entry.running)?.queue.pop_front()
+        self.state.entries.get_mut(name).filter(|entry| entry.running.is_none())?.queue.pop_front()
     }
 
     fn start(&mut self, name: &Arc<str>, found: Option<FoundModel>, force: bool, done: Option<Done>) {
+        let running = Running::Until(self.rollouts.clock.now() + self.patience);
         let entry = self.entry(name);
-        entry.running = true;
+        entry.running = Some(running);
         let update = Update {
             name: name.clone(),
             found,
@@ -273,7 +279,7 @@ impl Manager {
             self.follow_traffic(name, updated.found.traffic.clone(), who);
         }
         let entry = self.entry(name);
-        entry.running = false;
+        entry.running = None;
         let outcome = match shutting_down {
             true => Err(self::shutting_down()),
             false => entry.apply(outcome),
@@ -315,7 +321,8 @@ impl Manager {
 
     /// No job runs and no session is open.
     fn is_quiet(&self) -> bool {
-        self.open.load(Ordering::Acquire) == 0 && !self.state.entries.values().any(|entry| entry.running)
+        self.open.load(Ordering::Acquire) == 0
+            && !self.state.entries.values().any(|entry| entry.running.is_some())
     }
 
     /// Tells the witness what changed, so that nobody sees a change before it does.
@@ -335,7 +342,7 @@ impl Manager {
         let snapshot = Snapshot {
             models: entries.iter().map(|(name, entry)| (name.clone(), entry.served(name))).collect(),
             ready: self.state.initial.as_ref().is_some_and(|initial| initial.iter().all(serves)),
-            idle: self.state.initial.is_some() && !entries.values().any(|entry| entry.running),
+            idle: self.state.initial.is_some() && !entries.values().any(|entry| entry.running.is_some()),
             unreachable: self.state.unreachable.clone(),
         };
         self.shared.snapshot.store(Arc::new(snapshot));

@@ -12,6 +12,7 @@ mod job;
 mod manager;
 mod memory;
 mod options;
+mod patience;
 mod plan;
 mod pool;
 mod precision;

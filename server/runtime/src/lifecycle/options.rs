@@ -51,6 +51,8 @@ pub struct RuntimeOptions {
     pub load_threads: usize,
     /// How the threads that load them stand against those that serve.
     pub load_priority: LoadPriority,
+    /// How long a load may take before the log and the index say that it takes long.
+    pub slow_load: Duration,
     /// Processor threads that all sessions together may keep busy.
     pub cores: usize,
     /// Where sessions can go besides the processor.
@@ -82,6 +84,7 @@ impl Default for RuntimeOptions {
             default_warmup: true,
             load_threads: 2,
             load_priority: LoadPriority::default(),
+            slow_load: Duration::from_secs(60),
             cores: thread::available_parallelism().map_or(1, NonZero::get),
             devices: Devices::default(),
             in_flight_bytes: DEFAULT_IN_FLIGHT_BYTES,

@@ -73,9 +73,10 @@ impl Rollouts {
 }
 
 impl Manager {
-    /// Waits for what is next: an event, or a timeout where a rollout is to be looked at.
+    /// Waits for what is next: an event, or a timeout where a rollout is to be looked at or a load takes long.
     pub(super) fn wait(&self, events: &Receiver<Event>) -> Result<Event, RecvTimeoutError> {
-        let Some(due) = self.state.entries.values().filter_map(|entry| entry.signposts.due()).min() else {
+        let dues = self.state.entries.values().filter_map(|entry| entry.signposts.due());
+        let Some(due) = dues.chain(self.overdue()).min() else {
             return events.recv().map_err(|_| RecvTimeoutError::Disconnected);
         };
         match due.saturating_sub(self.rollouts.clock.now()) {

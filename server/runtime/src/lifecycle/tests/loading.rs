@@ -57,3 +57,35 @@ async fn a_version_that_does_not_fit_is_refused_and_what_serves_goes_on() {
     assert!(index(&service, "m", 2).reason.contains("1 MiB of files takes up to 1 MiB"), "{refused}");
     assert_eq!(ask(&service, "m", VersionSelector::Any).await, Ok(1));
 }
+
+#[tokio::test]
+async fn a_load_that_takes_long_says_why_and_what_serves_goes_on() {
+    let repository = Repository::new();
+    repository.sealed("m", 1, "1");
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    let gated = move |request: &LoadRequest| {
+        if request.version == 2 {
+            gate.lock().unwrap().recv().unwrap();
+        }
+        load(request)
+    };
+    let options =
+        RuntimeOptions { slow_load: Duration::ZERO, ..options(&repository.path(), explicit(&["m"])) };
+    let (service, handle) = Runtime::start(options, Arc::new(MockLoader(Arc::new(gated)))).unwrap();
+    until_serving(&handle, "m", &[1]).await;
+    repository.sealed("m", 2, "2");
+    let loading = tokio::spawn({
+        let service = service.clone();
+        async move { service.load_model("m", LoadOverride::default()).await }
+    });
+    let reason = |snapshot: &Snapshot| Some(snapshot.models["m"].states.get(&2)?.reason.clone());
+    until(&handle, |snapshot| reason(snapshot).is_some_and(|reason| !reason.is_empty())).await;
+    let entry = index(&service, "m", 2);
+    assert_eq!(entry.state, Some(VersionState::Loading));
+    assert!(entry.reason.contains("--load-priority idle"), "{}", entry.reason);
+    assert_eq!(ask(&service, "m", VersionSelector::Any).await, Ok(1));
+    open.send(()).unwrap();
+    loading.await.unwrap().unwrap();
+    assert_eq!(index(&service, "m", 2).reason, "");
+}

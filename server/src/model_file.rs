@@ -7,7 +7,7 @@ use std::{
 };
 
 use girandole_core::{
-    Batch, BatchOutputs, Error, LoadOptions, LoadRequest, Loader, Model, Reply, Result, Session,
+    Batch, BatchOutputs, Error, Folder, LoadOptions, LoadRequest, Loader, Model, Reply, Result, Session,
 };
 use girandole_engine::Engine;
 
@@ -47,7 +47,7 @@ pub(crate) fn load(path: &Path, options: LoadOptions) -> Result<Arc<dyn Model>> 
     let path = find(path)?;
     let name = path.display().to_string();
     Engine
-        .load(&LoadRequest { name: name.clone(), version: 1, path, options })
+        .load(&LoadRequest { name: name.clone(), version: 1, files: Arc::new(Folder::of(path)), options })
         .map_err(|error| error.context(name))
 }
 

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use girandole_core::{Error, LoadOptions, LoadRequest, Loader, Model, Result};
+use girandole_core::{Error, Folder, LoadOptions, LoadRequest, Loader, Model, Result};
 use girandole_proto::config::ModelConfig;
 
 use crate::{
@@ -71,8 +71,12 @@ impl Preparation {
             placements: config::placements(written, self.devices)?,
             parameters: config::parameters(written),
         };
-        let request =
-            LoadRequest { name: name.to_owned(), version: number, path: dir.join(filename), options };
+        let request = LoadRequest {
+            name: name.to_owned(),
+            version: number,
+            files: Arc::new(Folder::of(dir.join(filename))),
+            options,
+        };
         let model = self.loader.load(&request)?;
         let context = Context {
             name,

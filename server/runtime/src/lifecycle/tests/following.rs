@@ -123,12 +123,13 @@ async fn an_unreachable_repository_keeps_serving() {
 async fn files_that_are_written_while_they_are_read_are_not_taken() {
     let repository = Repository::new();
     repository.write("m/1/model.onnx", "1");
+    let file = repository.path().join("m/1/model.onnx");
     let writes = std::sync::Mutex::new(["22", "333"].into_iter());
     let torn = move |request: &LoadRequest| {
         let model = load(request);
         // Somebody writes before the engine is done.
         let text = writes.lock().unwrap().next();
-        text.into_iter().for_each(|text| fs::write(&request.path, text).unwrap());
+        text.into_iter().for_each(|text| fs::write(&file, text).unwrap());
         model
     };
     let mut options = options(&repository.path(), ControlMode::Poll);

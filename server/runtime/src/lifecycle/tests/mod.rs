@@ -9,7 +9,7 @@ mod rollout;
 mod traffic;
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -35,7 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A model that answers each row with the number in its file. The file may also say `bad` or `panic`, or
 /// `fails`: that model loads, and answers nothing.
 fn load(request: &LoadRequest) -> Result<MockModel> {
-    let text = fs::read_to_string(&request.path).map_err(|e| Error::invalid(e.to_string()))?;
+    let text =
+        request.files.model().and_then(io::read_to_string).map_err(|e| Error::invalid(e.to_string()))?;
     let number: Option<i64> = match text.trim() {
         "panic" => panic!("as asked"),
         "fails" => None,

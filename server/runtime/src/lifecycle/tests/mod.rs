@@ -7,6 +7,7 @@ mod loading;
 mod repository;
 mod rollout;
 mod traffic;
+mod trust;
 
 use std::{
     fs, io,
@@ -82,7 +83,7 @@ impl Repository {
         let draft = self.0.path().join(".new");
         fs::create_dir_all(&draft).unwrap();
         fs::write(draft.join("model.onnx"), text).unwrap();
-        seal(&draft).unwrap();
+        seal(&draft, None).unwrap();
         let target = self.0.path().join(model).join(version.to_string());
         fs::create_dir_all(target.parent().unwrap()).unwrap();
         fs::rename(draft, target).unwrap();

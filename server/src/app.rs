@@ -39,6 +39,7 @@ pub(crate) async fn serve(config: ServeConfig, log: LogSwitch) -> Result<(), Fai
     let listeners = Listeners::bind(&config.addresses).await?;
     let guard = guard(&config)?;
     let access = access(&config, &guard)?;
+    config.trust.check()?;
     let tls = config.tls.clone().map(security::Tls::load).transpose()?;
     let metrics = install_metrics()?;
     if config.gpus.as_ref().is_ok_and(|count| *count > 0) {
@@ -204,7 +205,7 @@ fn runtime_options(config: &ServeConfig) -> RuntimeOptions {
         settle_time: config.settle_time,
         completion: Completion { strict: config.strict_model_config, ..Completion::default() },
         state_dir: config.state_dir.clone(),
-        require_digests: config.require_digests,
+        trust: config.trust.clone(),
         load_threads: config.load_threads,
         load_priority: match config.load_priority {
             LoadPriority::Idle => lifecycle::LoadPriority::Idle,

@@ -3,7 +3,7 @@
 mod command;
 mod source;
 
-use std::fmt;
+use std::{fmt, iter};
 
 use aws_lc_rs::hkdf;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -24,9 +24,12 @@ pub struct ModelKey(Zeroizing<[u8; BYTES]>);
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct KeyId(pub(crate) [u8; 8]);
 
-/// The keys that there are, the one to encrypt with first.
+/// The keys that there are, at least one.
 #[derive(Debug)]
-pub struct ModelKeys(Vec<ModelKey>);
+pub struct ModelKeys {
+    newest: ModelKey,
+    older: Vec<ModelKey>,
+}
 
 impl ModelKey {
     fn parse(text: &str) -> Option<Self> {
@@ -92,16 +95,25 @@ impl ModelKeys {
             })?;
             keys.push(key);
         }
-        match keys.len() {
-            0 => Err(Error::invalid("there is no key; openssl rand -hex 32 makes one")),
-            1..=MAX_KEYS => Ok(Self(keys)),
-            count => Err(Error::invalid(format!("there are {count} keys, at most {MAX_KEYS} are taken"))),
+        if keys.len() > MAX_KEYS {
+            return Err(Error::invalid(format!(
+                "there are {} keys, at most {MAX_KEYS} are taken",
+                keys.len()
+            )));
         }
+        let mut keys = keys.into_iter();
+        let newest =
+            keys.next().ok_or_else(|| Error::invalid("there is no key; openssl rand -hex 32 makes one"))?;
+        Ok(Self { newest, older: keys.collect() })
     }
 
-    /// The one to encrypt with.
-    pub fn newest(&self) -> Option<&ModelKey> {
-        self.0.first()
+    /// The first, to encrypt with.
+    pub const fn newest(&self) -> &ModelKey {
+        &self.newest
+    }
+
+    fn all(&self) -> impl Iterator<Item = &ModelKey> {
+        iter::once(&self.newest).chain(&self.older)
     }
 
     /// The key of an id.
@@ -109,8 +121,8 @@ impl ModelKeys {
     /// # Errors
     /// `InvalidArgument` with the ids of those there are.
     pub(crate) fn get(&self, id: KeyId) -> Result<&ModelKey> {
-        self.0.iter().find(|key| key.id() == id).ok_or_else(|| {
-            let known: Vec<_> = self.0.iter().map(|key| key.id().to_string()).collect();
+        self.all().find(|key| key.id() == id).ok_or_else(|| {
+            let known: Vec<_> = self.all().map(|key| key.id().to_string()).collect();
             let known = known.join(", ");
             Error::invalid(format!("it is encrypted with the key {id}, and this server has {known}"))
         })
@@ -129,10 +141,10 @@ mod tests {
         let other = "f".repeat(64);
         let keys = ModelKeys::parse(&format!("# comment\n{BASE64} # of march\n\n{other}\r\n")).unwrap();
         let expected: Vec<u8> = (0..32).collect();
-        assert_eq!(keys.newest().unwrap().bytes(), expected);
+        assert_eq!(keys.newest().bytes(), expected);
         let same = ModelKeys::parse(HEX).unwrap();
-        assert!(keys.get(same.newest().unwrap().id()).is_ok());
-        let other = ModelKeys::parse(&other).unwrap().newest().unwrap().id();
+        assert!(keys.get(same.newest().id()).is_ok());
+        let other = ModelKeys::parse(&other).unwrap().newest().id();
         let missing = same.get(other).unwrap_err();
         assert!(missing.message().contains(&other.to_string()), "{missing}");
     }
@@ -152,7 +164,7 @@ mod tests {
     fn debug_shows_ids_alone() {
         let keys = ModelKeys::parse(HEX).unwrap();
         let shown = format!("{keys:?}");
-        assert_eq!(shown, format!("ModelKeys([ModelKey({})])", keys.newest().unwrap().id()));
+        assert_eq!(shown, format!("ModelKeys {{ newest: ModelKey({}), older: [] }}", keys.newest().id()));
         assert!(!shown.contains("0001"), "{shown}");
     }
 }

@@ -128,7 +128,7 @@ mod tests {
         let root = version();
         let (dir, out) = (root.path().join("v"), root.path().join("1"));
         super::super::seal(&dir, None).unwrap();
-        assert_eq!(encrypt(&dir, &out, keys().newest().unwrap()), Ok(2));
+        assert_eq!(encrypt(&dir, &out, keys().newest()), Ok(2));
         assert_eq!(files(&out).unwrap(), ["data/w.enc", "model.onnx.enc"]);
         let inner = Arc::new(Folder::of(out.join("model.onnx.enc")));
         let files = Encrypted { model: "model.onnx".into(), inner, keys: keys() };
@@ -150,7 +150,7 @@ mod tests {
     fn what_cannot_be_encrypted_leaves_nothing_behind() {
         let root = version();
         let (dir, out) = (root.path().join("v"), root.path().join("1"));
-        let refused = |dir: &Path, out: &Path| encrypt(dir, out, keys().newest().unwrap()).unwrap_err();
+        let refused = |dir: &Path, out: &Path| encrypt(dir, out, keys().newest()).unwrap_err();
         assert!(refused(&dir, &dir).message().contains("there already"));
         std::os::unix::fs::symlink("/etc/hostname", dir.join("link")).unwrap();
         assert!(refused(&dir, &out).message().contains("link"));

@@ -13,8 +13,7 @@ async fn an_encrypted_version_that_cannot_be_read_keeps_what_serves() {
         repository.write(".clear/model.onnx", text);
         let out = repository.path().join(format!("m/{version}"));
         fs::create_dir_all(out.parent().unwrap()).unwrap();
-        encrypt(&repository.path().join(".clear"), &out, ModelKeys::parse(key).unwrap().newest().unwrap())
-            .unwrap();
+        encrypt(&repository.path().join(".clear"), &out, ModelKeys::parse(key).unwrap().newest()).unwrap();
         seal(&out, None).unwrap();
     };
     encrypted(1, "1", &right);

@@ -26,7 +26,8 @@ pub(crate) fn find(path: &Path) -> Result<PathBuf> {
     }
     newest_version(path).map(|version| path.join(version.to_string()).join(FILE_NAME)).ok_or_else(|| {
         Error::not_found(format!(
-            "'{}' is no model file, and holds no {FILE_NAME} and no version with one",
+            "'{}' is no model file, and holds no {FILE_NAME} and no version with one (encrypted ones are read by serve \
+             and check alone)",
             path.display()
         ))
     })

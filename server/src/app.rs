@@ -35,6 +35,7 @@ pub(crate) async fn serve(config: ServeConfig, log: LogSwitch) -> Result<(), Fai
     let listeners = Listeners::bind(&config.addresses).await?;
     let guard = guard(&config)?;
     let access = access(&config, &guard)?;
+    config.trust.check()?;
     let tls = config.tls.clone().map(security::Tls::load).transpose()?;
     let metrics = Registry::install()?;
     if config.gpus.as_ref().is_ok_and(|count| *count > 0) {
@@ -182,7 +183,7 @@ fn runtime_options(config: &ServeConfig) -> RuntimeOptions {
         settle_time: config.settle_time,
         completion: Completion { strict: config.strict_model_config, ..Completion::default() },
         state_dir: config.state_dir.clone(),
-        require_digests: config.require_digests,
+        trust: config.trust.clone(),
         load_threads: config.load_threads,
         load_priority: match config.load_priority {
             LoadPriority::Idle => lifecycle::LoadPriority::Idle,

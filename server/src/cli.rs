@@ -1,6 +1,7 @@
 //! The command line: what can be said, and the help that says so.
 
 mod admin;
+mod models;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use girandole_core::{DeviceKind, Placement};
 pub(crate) use self::admin::{
     AccessCommand, AccessOptions, AdminServer, AuditCommand, AuditOptions, TrafficCommand, TrafficOptions,
 };
+pub(crate) use self::models::{CheckOptions, EncryptOptions, SealOptions};
 use crate::config::ServeOptions;
 
 /// A high-performance model server: a directory of models in, gRPC and REST over TLS 1.3 out.
@@ -32,8 +34,10 @@ pub(crate) enum Command {
     Infer(InferOptions),
     /// Measure a model's latency and throughput by batch size
     Bench(BenchOptions),
-    /// Write SHA256SUMS for a model's versions, so that servers load nothing else
+    /// Write SHA256SUMS for a model's versions, so that servers load nothing else, and sign it
     Seal(SealOptions),
+    /// Encrypt a version's files, so that only servers with the key can read them
+    Encrypt(EncryptOptions),
     /// Make a development certificate authority and a server certificate
     Certs(CertsOptions),
     /// Make API keys, and find mistakes in an access file
@@ -42,19 +46,6 @@ pub(crate) enum Command {
     Traffic(TrafficOptions),
     /// Read an audit log, and find out whether anybody changed it
     Audit(AuditOptions),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct CheckOptions {
-    /// A repository: a directory of models
-    #[arg(required = true)]
-    pub(crate) repository: Vec<PathBuf>,
-    /// Infer nothing: every model needs a complete config.pbtxt
-    #[arg(long)]
-    pub(crate) strict_model_config: bool,
-    /// Print one JSON document
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -109,13 +100,6 @@ pub(crate) struct BenchOptions {
     /// Print one JSON object a line, one for each batch size
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SealOptions {
-    /// A model of a repository (all its versions), or one version's folder
-    #[arg(required = true)]
-    pub(crate) folder: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

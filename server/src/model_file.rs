@@ -7,7 +7,7 @@ use std::{
 };
 
 use girandole_core::{
-    Batch, BatchOutputs, Error, LoadOptions, LoadRequest, Loader, Model, Reply, Result, Session,
+    Batch, BatchOutputs, Error, Folder, LoadOptions, LoadRequest, Loader, Model, Reply, Result, Session,
 };
 use girandole_engine::Engine;
 
@@ -26,7 +26,8 @@ pub(crate) fn find(path: &Path) -> Result<PathBuf> {
     }
     newest_version(path).map(|version| path.join(version.to_string()).join(FILE_NAME)).ok_or_else(|| {
         Error::not_found(format!(
-            "'{}' is no model file, and holds no {FILE_NAME} and no version with one",
+            "'{}' is no model file, and holds no {FILE_NAME} and no version with one (encrypted ones are read by serve \
+             and check alone)",
             path.display()
         ))
     })
@@ -47,7 +48,7 @@ pub(crate) fn load(path: &Path, options: LoadOptions) -> Result<Arc<dyn Model>> 
     let path = find(path)?;
     let name = path.display().to_string();
     Engine
-        .load(&LoadRequest { name: name.clone(), version: 1, path, options })
+        .load(&LoadRequest { name: name.clone(), version: 1, files: Arc::new(Folder::of(path)), options })
         .map_err(|error| error.context(name))
 }
 

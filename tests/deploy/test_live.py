@@ -20,11 +20,14 @@ def configuration(folder, case):
     (folder / "state").mkdir()
     # What Prometheus reads without a key.
     (folder / "access.toml").write_text('anonymous = { roles = ["observe"] }\n')
+    (folder / "model.key").write_text("0" * 64)
     for there, here in (("/models", MODELS), ("/var/lib/girandole", folder / "state"), ("0.0.0.0", "127.0.0.1"),
                         ("/etc/girandole/tls/tls.crt", folder / "certs" / "server.pem"),
                         ("/etc/girandole/tls/tls.key", folder / "certs" / "server-key.pem"),
-                        ("/etc/girandole/access", folder),
-                        ("require_gpu = true", ""), ("require_sha256sums = true", "")):
+                        ("/etc/girandole/access", folder), ("/etc/girandole/encryption", folder),
+                        ("require_gpu = true", ""), ("require_sha256sums = true", ""),
+                        # The example models are not signed.
+                        ('trusted_keys = "/etc/girandole/signatures/trusted.pem"', "")):
         text = text.replace(there, str(here))
     (folder / "girandole.toml").write_text(text)
     return folder / "girandole.toml"

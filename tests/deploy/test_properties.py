@@ -12,7 +12,8 @@ INSECURE = {"tls": {"mode": "insecure"}}
 VALUES = [("default", {}), ("full", {}), ("default", INSECURE)]
 OWNED = {"config", "model_repository", "state_dir", "http_address", "http_port", "grpc_address", "grpc_port",
          "metrics_address", "metrics_port", "tls_cert", "tls_key", "insecure", "exit_timeout_secs",
-         "shutdown_grace_secs", "access_file", "admin_token_file", "tls_client_ca", "tls_client_auth"}
+         "shutdown_grace_secs", "access_file", "admin_token_file", "tls_client_ca", "tls_client_auth", "trusted_keys",
+         "model_key_file"}
 
 
 def help_flags():

@@ -20,6 +20,12 @@ tls_key = "/etc/girandole/tls/tls.key"
 {{- with .Values.access.existingSecret }}
 access_file = "/etc/girandole/access/access.toml"
 {{- end }}
+{{- if .Values.signatures.existingSecret }}
+trusted_keys = "/etc/girandole/signatures/trusted.pem"
+{{- end }}
+{{- if .Values.encryption.existingSecret }}
+model_key_file = "/etc/girandole/encryption/model.key"
+{{- end }}
 shutdown_grace_secs = {{ int .Values.drain.graceSeconds }}
 exit_timeout_secs = {{ int .Values.drain.exitTimeoutSeconds }}
 {{- if gt (int .Values.gpu.count) 0 }}

@@ -108,4 +108,16 @@ subPath: {{ . | quote }}
     secretName: {{ . }}
     defaultMode: 0440
 {{- end }}
+{{- with .Values.signatures.existingSecret }}
+- name: signatures
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0440
+{{- end }}
+{{- with .Values.encryption.existingSecret }}
+- name: encryption
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0440
+{{- end }}
 {{- end -}}

@@ -11,6 +11,7 @@ mod device;
 mod difference;
 mod dtype;
 mod error;
+mod files;
 pub mod mock;
 mod request;
 mod route;
@@ -23,6 +24,7 @@ pub use device::{DeviceRun, Phases, PrecisionReport};
 pub use difference::Difference;
 pub use dtype::{DType, ParseDTypeError};
 pub use error::{Error, ErrorCode, Result};
+pub use files::{Files, Folder, Source, open_within, why};
 pub use request::{
     InferRequest, InferResponse, NamedTensor, Parameter, Parameters, Priority, RequestedOutput,
     VersionSelector,

@@ -5,11 +5,11 @@
 //! session's buffers. A session answers through a [`Reply`], so that one on a device may take the next
 //! batch while this one runs.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use crate::{DType, DeviceRun, Error, ModelSpec, PrecisionReport, Result, Shape, Tensor};
+use crate::{DType, DeviceRun, Error, Files, ModelSpec, PrecisionReport, Result, Shape, Tensor};
 
 /// Turns a model's file into a model.
 pub trait Loader: Send + Sync {
@@ -76,8 +76,8 @@ pub struct LoadRequest {
     pub name: String,
     /// The version, for messages.
     pub version: u64,
-    /// The model's file.
-    pub path: PathBuf,
+    /// What it is read from.
+    pub files: Arc<dyn Files>,
     /// How to load it.
     pub options: LoadOptions,
 }

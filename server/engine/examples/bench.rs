@@ -7,15 +7,15 @@
 use std::{
     collections::HashMap,
     path::PathBuf,
-    sync::{Barrier, mpsc},
+    sync::{Arc, Barrier, mpsc},
     thread,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use girandole_core::{
-    Batch, BatchInput, DType, Dim, Error, LoadOptions, LoadRequest, Loader, ModelSpec, Reply, Session,
-    SessionOptions, Shape, TensorSpec,
+    Batch, BatchInput, DType, Dim, Error, Folder, LoadOptions, LoadRequest, Loader, ModelSpec, Reply,
+    Session, SessionOptions, Shape, TensorSpec,
 };
 use girandole_engine::Engine;
 
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let model = Engine.load(&LoadRequest {
         name: "model".into(),
         version: 1,
-        path: options.path.clone(),
+        files: Arc::new(Folder::of(&options.path)),
         options: LoadOptions::default(),
     })?;
     let threads = options.number("--threads", 1.0) as usize;

@@ -7,11 +7,16 @@
 //! one line of JSON: `load_ms`, and resident MiB by the system's count: `base` before the model, `load_peak`
 //! up to the end of loading, `loaded` then, `peak` from then on.
 
-use std::{fs, path::Path, sync::mpsc, time::Instant};
+use std::{
+    fs,
+    path::Path,
+    sync::{Arc, mpsc},
+    time::Instant,
+};
 
 use girandole_core::{
-    Batch, BatchInput, Error, LoadOptions, LoadRequest, Loader, ModelSpec, Reply, Session, SessionOptions,
-    Tensor,
+    Batch, BatchInput, Error, Folder, LoadOptions, LoadRequest, Loader, ModelSpec, Reply, Session,
+    SessionOptions, Tensor,
 };
 use girandole_engine::{Engine, onnx::tensor_from_proto, value::to_wire};
 use girandole_proto::onnx::TensorProto;
@@ -34,7 +39,7 @@ fn main() -> Outcome<()> {
     let model = Engine.load(&LoadRequest {
         name: "model".into(),
         version: 1,
-        path: model.into(),
+        files: Arc::new(Folder::of(model)),
         options: LoadOptions::default(),
     })?;
     let mut session =

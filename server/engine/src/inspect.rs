@@ -1,8 +1,8 @@
 //! What is in a model, for people: inputs, outputs, operators, memory.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use girandole_core::{LoadOptions, LoadRequest, Model, ModelSpec, Result};
+use girandole_core::{Folder, LoadOptions, LoadRequest, Model, ModelSpec, Result};
 
 use crate::{Target, loader, plan::Plan};
 
@@ -27,7 +27,7 @@ pub fn inspect(path: &Path, target: Target) -> Result<Report> {
     let request = LoadRequest {
         name: String::new(),
         version: 0,
-        path: path.to_owned(),
+        files: Arc::new(Folder::of(path)),
         options: LoadOptions::default(),
     };
     if target == Target::Gpu {

@@ -1,10 +1,10 @@
 //! The engine as the runtime sees it: a loader of model files.
 
-use std::{fs::File, sync::Arc};
+use std::sync::Arc;
 
 use girandole_core::{
-    Batch, DeviceKind, Error, LoadRequest, Loader, MemoryUse, Model, ModelSpec, PrecisionReport, Result,
-    Session, SessionOptions,
+    Batch, DeviceKind, LoadRequest, Loader, MemoryUse, Model, ModelSpec, PrecisionReport, Result, Session,
+    SessionOptions,
 };
 
 use crate::{
@@ -49,10 +49,7 @@ pub(crate) fn load_for_gpus(request: &LoadRequest) -> Result<GpuModel> {
 
 fn graph(request: &LoadRequest, target: Target) -> Result<Graph> {
     let exactness = Exactness::of(&request.options.parameters)?;
-    let file = File::open(&request.path)
-        .map_err(|error| Error::unavailable(format!("the model's file cannot be read: {}", error.kind())))?;
-    let tuning = Tuning { exactness, target };
-    Ok(onnx::import_from(file, request.path.parent(), tuning)?.graph)
+    Ok(onnx::import_from(&*request.files, Tuning { exactness, target })?.graph)
 }
 
 fn plan(graph: Graph) -> Result<Plan> {

@@ -6,19 +6,25 @@ use girandole_engine::Engine;
 use girandole_runtime::{
     config::{Completion, Devices},
     lifecycle::{CheckOptions as Against, CheckReport, check},
+    repository::Trust,
 };
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
-use super::Outcome;
+use super::{Failure, Outcome};
 use crate::cli::CheckOptions;
 
 pub(crate) fn run(options: &CheckOptions) -> Outcome {
     let against = Against {
         completion: Completion { strict: options.strict_model_config, ..Completion::default() },
         devices: Devices { gpus: girandole_engine::device::gpus().unwrap_or(0) },
-        ..Against::default()
+        trust: Trust {
+            require_digests: options.require_sha256sums,
+            trusted_keys: options.trusted_keys.clone(),
+            model_keys: options.keys().map_err(Failure::new)?,
+        },
     };
+    against.trust.check()?;
     let reports = {
         // Drawn only where a person is watching.
         let progress = ProgressBar::new_spinner().with_message("loading the models");

@@ -7,6 +7,7 @@ pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod certs;
 pub(crate) mod check;
+pub(crate) mod encrypt;
 pub(crate) mod infer;
 pub(crate) mod inspect;
 pub(crate) mod seal;

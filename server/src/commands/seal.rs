@@ -7,18 +7,29 @@ use std::{
 };
 
 use girandole_runtime::repository;
+use girandole_seal::SigningKey;
+
+use zeroize::Zeroizing;
 
 use super::{Failure, Outcome};
 use crate::cli::SealOptions;
 
 pub(crate) fn run(options: &SealOptions) -> Outcome {
+    let key = options.sign.as_deref().map(signing_key).transpose()?;
+    let done = if key.is_some() { "sealed and signed" } else { "sealed" };
     for folder in &options.folder {
         for version in versions(folder)? {
-            let digests = repository::seal(&version)?;
-            println!("sealed {}: {} files", version.display(), digests.len());
+            let digests = repository::seal(&version, key.as_ref())?;
+            println!("{done} {}: {} files", version.display(), digests.len());
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn signing_key(path: &Path) -> Result<SigningKey, Failure> {
+    let pem =
+        Zeroizing::new(fs::read(path).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?);
+    Ok(SigningKey::from_pem(&pem).map_err(|error| error.context(path.display()))?)
 }
 
 /// The versions' folders in a model's folder, or the folder itself where it is one version's.
@@ -59,7 +70,7 @@ mod tests {
             fs::create_dir(model.path().join(version)).unwrap();
             fs::write(model.path().join(version).join("model.onnx"), version).unwrap();
         }
-        run(&SealOptions { folder: vec![model.path().to_owned()] }).unwrap();
+        run(&SealOptions { folder: vec![model.path().to_owned()], sign: None }).unwrap();
         assert!(model.path().join("1/SHA256SUMS").is_file());
         assert!(model.path().join("2/SHA256SUMS").is_file());
         assert!(!model.path().join("notes/SHA256SUMS").exists());
@@ -68,6 +79,6 @@ mod tests {
     #[test]
     fn a_folder_without_versions_is_an_error() {
         let empty = tempfile::tempdir().unwrap();
-        assert!(run(&SealOptions { folder: vec![empty.path().to_owned()] }).is_err());
+        assert!(run(&SealOptions { folder: vec![empty.path().to_owned()], sign: None }).is_err());
     }
 }

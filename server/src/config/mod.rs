@@ -4,10 +4,12 @@
 //! reported, not only the first.
 
 mod addresses;
+mod keys;
 mod merge;
 mod options;
 mod validate;
 
 pub(crate) use addresses::Addresses;
+pub(crate) use keys::key_source;
 pub(crate) use options::{AdminAddress, ClientCertificates, ControlMode, LoadPriority, ServeOptions};
 pub(crate) use validate::{ServeConfig, resolve};

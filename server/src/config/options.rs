@@ -110,6 +110,19 @@ pub(crate) struct ServeOptions {
     /// Load no version without a matching SHA256SUMS [default: false]
     #[arg(long, env = "GIRANDOLE_REQUIRE_SHA256SUMS", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub(crate) require_sha256sums: Option<bool>,
+    /// Load no version without a signature of its SHA256SUMS by one of these public keys (Ed25519, PEM); read whenever a
+    /// version is loaded
+    #[arg(long, env = "GIRANDOLE_TRUSTED_KEYS", value_name = "FILE")]
+    pub(crate) trusted_keys: Option<PathBuf>,
+    /// The file with the keys of encrypted versions, one on each line; read whenever one is loaded
+    #[arg(long, env = "GIRANDOLE_MODEL_KEY_FILE", value_name = "FILE")]
+    pub(crate) model_key_file: Option<PathBuf>,
+    /// The environment variable with these keys instead
+    #[arg(long, env = "GIRANDOLE_MODEL_KEY_ENV", value_name = "NAME")]
+    pub(crate) model_key_env: Option<String>,
+    /// The shell command that prints these keys instead, within 30 seconds; run whenever an encrypted version is loaded
+    #[arg(long, env = "GIRANDOLE_MODEL_KEY_COMMAND", value_name = "COMMAND")]
+    pub(crate) model_key_command: Option<String>,
     /// Infer nothing: every model needs a complete config.pbtxt [default: false]
     #[arg(long, env = "GIRANDOLE_STRICT_MODEL_CONFIG", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub(crate) strict_model_config: Option<bool>,

@@ -7,8 +7,9 @@ use std::{
 };
 
 use girandole_api::security::{ClientAuth, TlsFiles};
+use girandole_runtime::repository::Trust;
 
-use super::{Addresses, ClientCertificates, ControlMode, LoadPriority, ServeOptions};
+use super::{Addresses, ClientCertificates, ControlMode, LoadPriority, ServeOptions, key_source};
 use crate::logging::{self, LogFormat};
 
 /// A day: longer is as good as for ever, and a clock can count it.
@@ -26,7 +27,7 @@ pub(crate) struct ServeConfig {
     pub(crate) poll_interval: Duration,
     pub(crate) settle_time: Duration,
     pub(crate) state_dir: Option<PathBuf>,
-    pub(crate) require_digests: bool,
+    pub(crate) trust: Trust,
     pub(crate) strict_model_config: bool,
     pub(crate) load_threads: usize,
     pub(crate) load_priority: LoadPriority,
@@ -98,6 +99,10 @@ fn validate(mut options: ServeOptions) -> Result<ServeConfig, String> {
         mistakes.push(mistake);
         None
     });
+    let trust = trust(&mut options).unwrap_or_else(|mistake| {
+        mistakes.push(mistake);
+        Trust::default()
+    });
     let log_level = log_level(options.log_level.take(), options.log_verbose);
     mistakes.extend(logging::filter(&log_level).err());
     mistakes.extend(addresses.mistakes(tls.is_some(), &options));
@@ -114,7 +119,7 @@ fn validate(mut options: ServeOptions) -> Result<ServeConfig, String> {
         poll_interval: Duration::from_secs(options.repository_poll_secs.unwrap_or(15)),
         settle_time: Duration::from_millis(options.repository_settle_ms.unwrap_or(1000)),
         state_dir: options.state_dir,
-        require_digests: options.require_sha256sums.unwrap_or(false),
+        trust,
         strict_model_config: options.strict_model_config.unwrap_or(false),
         load_threads: options.model_load_thread_count.unwrap_or(2),
         load_priority: options.load_priority.unwrap_or_default(),
@@ -132,6 +137,18 @@ fn validate(mut options: ServeOptions) -> Result<ServeConfig, String> {
         log_level,
         audit_log: options.audit_log.or(in_state_dir),
         trace_file: options.trace_file,
+    })
+}
+
+/// What is asked of versions' files. That keys can be read is found out when the server starts.
+fn trust(options: &mut ServeOptions) -> Result<Trust, String> {
+    let (file, env) = (options.model_key_file.take(), options.model_key_env.take());
+    let model_keys = key_source(file, env, options.model_key_command.take())
+        .map_err(|mistake| format!("--model-key-file, --model-key-env, --model-key-command: {mistake}"))?;
+    Ok(Trust {
+        require_digests: options.require_sha256sums.unwrap_or(false),
+        trusted_keys: options.trusted_keys.take(),
+        model_keys,
     })
 }
 

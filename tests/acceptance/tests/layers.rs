@@ -64,7 +64,8 @@ fn our_crates_depend_one_way() {
     assert_eq!(ours("girandole-kernels"), set(&[]));
     assert_eq!(ours("girandole-rollout"), set(&[]));
     assert_eq!(ours("girandole-audit"), set(&["girandole-core"]));
-    let runtime = ["girandole-core", "girandole-proto", "girandole-rollout"];
+    assert_eq!(ours("girandole-seal"), set(&["girandole-core"]));
+    let runtime = ["girandole-core", "girandole-proto", "girandole-rollout", "girandole-seal"];
     assert_eq!(ours("girandole-runtime"), set(&runtime));
     assert_eq!(ours("girandole-access"), set(&["girandole-core"]));
     let api = ["girandole-access", "girandole-core", "girandole-proto", "girandole-runtime"];

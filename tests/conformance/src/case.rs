@@ -2,12 +2,12 @@
 
 use std::{
     fs,
-    io::Cursor,
     panic::catch_unwind,
     path::{Path, PathBuf},
 };
 
 use bytes::Bytes;
+use girandole_core::Folder;
 use girandole_engine::{Target, Tuning, onnx, plan::Plan, value::Value};
 use girandole_proto::onnx::ModelProto;
 use prost::Message;
@@ -89,11 +89,10 @@ fn check(folder: &Path, place: Place) -> Result<(), Failure> {
 
 fn load(path: &Path, place: Place) -> Result<(ModelProto, Plan), Failure> {
     let bytes = Bytes::from(fs::read(path).map_err(|error| Failure::Error(error.to_string()))?);
-    let model = ModelProto::decode(bytes.clone()).map_err(|error| Failure::Error(error.to_string()))?;
+    let model = ModelProto::decode(bytes).map_err(|error| Failure::Error(error.to_string()))?;
     let target = if place == Place::Cpu { Target::Cpu } else { Target::Gpu };
     let tuning = Tuning { target, ..Tuning::default() };
-    let file = onnx::import_from(Cursor::new(bytes), path.parent(), tuning)
-        .map_err(|error| load_failure(error.message()))?;
+    let file = onnx::import_from(&Folder::of(path), tuning).map_err(|error| load_failure(error.message()))?;
     let plan = Plan::new(file.graph).map_err(|error| load_failure(&error.to_string()))?;
     Ok((model, plan))
 }

@@ -1,9 +1,13 @@
 //! What a target does with a file. Any panic ends the process, also one that a session would catch.
 
-use std::{fs, io, path::PathBuf, sync::OnceLock};
+use std::{
+    fs, io,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
-use girandole_core::{Batch, LoadOptions, LoadRequest, Loader, Model, Reply, SessionOptions};
+use girandole_core::{Batch, Folder, LoadOptions, LoadRequest, Loader, Model, Reply, SessionOptions};
 use girandole_engine::{Engine, onnx};
 
 use crate::{inputs, random::Random};
@@ -29,11 +33,11 @@ fn hash(file: &[u8]) -> u64 {
         .fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-fn load_model(file: &[u8]) -> girandole_core::Result<std::sync::Arc<dyn Model>> {
+fn load_model(file: &[u8]) -> girandole_core::Result<Arc<dyn Model>> {
     let path = folder().join("model.onnx");
     fs::write(&path, file).map_err(|error| girandole_core::Error::internal(error.to_string()))?;
     let options = LoadOptions::default();
-    Engine.load(&LoadRequest { name: "fuzz".into(), version: 1, path, options })
+    Engine.load(&LoadRequest { name: "fuzz".into(), version: 1, files: Arc::new(Folder::of(path)), options })
 }
 
 /// A folder of this process, with a file of external data in it.

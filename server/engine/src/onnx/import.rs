@@ -6,10 +6,10 @@
 use std::{
     cell::RefCell,
     collections::{HashMap, HashSet},
-    path::Path,
     sync::Arc,
 };
 
+use girandole_core::Files;
 use girandole_proto::onnx::{GraphProto, NodeProto, TensorProto, ValueInfoProto};
 
 use super::{
@@ -53,7 +53,7 @@ pub struct Subgraph {
 /// What holds for every graph of one file.
 pub(super) struct Context<'a> {
     pub(super) functions: Functions<'a>,
-    pub(super) folder: Option<&'a Path>,
+    pub(super) files: &'a dyn Files,
     pub(super) folding: Folding,
     /// Of the model's own graph.
     pub(super) weights: Weights,
@@ -95,14 +95,14 @@ impl<'a> Importer<'a> {
 
     /// A tensor of the file.
     pub(super) fn tensor(&self, proto: &TensorProto) -> Result<Tensor> {
-        tensor_from_proto(proto, self.context.folder).map(|tensor| self.held(tensor))
+        tensor_from_proto(proto, Some(self.context.files)).map(|tensor| self.held(tensor))
     }
 
     /// The graph's initializer `index`: only the outermost graph's may have been left in the file.
     fn initializer(&self, index: usize, proto: &TensorProto) -> Result<Tensor> {
-        let Context { folder, weights, .. } = self.context;
+        let Context { files, weights, .. } = self.context;
         let outermost = (self.depth == 0).then_some(weights);
-        match outermost.and_then(|weights| weights.with(index, |raw| tensor_from_file(proto, *folder, raw))) {
+        match outermost.and_then(|weights| weights.with(index, |raw| tensor_from_file(proto, *files, raw))) {
             Some(tensor) => tensor.map(|tensor| self.held(tensor)),
             None => self.tensor(proto),
         }

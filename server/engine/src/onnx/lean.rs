@@ -10,17 +10,12 @@ use std::{
     ops::Range,
 };
 
-use girandole_core::Error;
+use girandole_core::{Error, Source, why};
 use girandole_proto::onnx::ModelProto;
 use prost::Message;
 
 use super::tensor::Raw;
 use crate::error::{OpError, Result};
-
-/// What a model is read from.
-pub trait Source: Read + Seek {}
-
-impl<T: Read + Seek> Source for T {}
 
 /// Fewer bytes are decoded with the message.
 const SMALL: u64 = 4096;
@@ -50,7 +45,7 @@ impl Weights {
         let place = self.places.get(initializer)?.clone()?;
         let mut file = self.file.borrow_mut();
         if let Err(error) = file.seek(SeekFrom::Start(place.start)) {
-            return Some(Err(OpError::invalid(format!("the file cannot be read: {}", error.kind()))));
+            return Some(Err(OpError::invalid(format!("the file cannot be read: {}", why(&error)))));
         }
         let bytes = place.end - place.start;
         Some(read(Raw { bytes, from: Box::new(file.by_ref().take(bytes)) }))
@@ -67,13 +62,19 @@ type Places = Vec<Option<Range<u64>>>;
 pub(super) fn read(mut file: Box<dyn Source>) -> Result<(ModelProto, Weights), Error> {
     let (message, places) = walk(&mut *file).map_err(|error| match error.kind() {
         ErrorKind::UnexpectedEof | ErrorKind::InvalidData => malformed(&error),
-        kind => Error::unavailable(format!("the model's file cannot be read: {kind}")),
+        _ => unreadable(&error),
     })?;
     if message.is_empty() {
         return Err(Error::invalid("the file is empty"));
     }
     let model = ModelProto::decode(bytes::Bytes::from(message)).map_err(|error| malformed(&error))?;
     Ok((model, Weights { file: RefCell::new(file), places }))
+}
+
+/// Where the system fails, another try may help; where somebody refused the file, it is the file's fault.
+pub(super) fn unreadable(error: &io::Error) -> Error {
+    let message = format!("the model's file cannot be read: {}", why(error));
+    if error.get_ref().is_some() { Error::invalid(message) } else { Error::unavailable(message) }
 }
 
 fn malformed(error: &dyn std::error::Error) -> Error {

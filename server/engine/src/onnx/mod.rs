@@ -13,6 +13,5 @@ mod types;
 
 pub use attributes::NodeDef;
 pub use import::Subgraph;
-pub use lean::Source;
 pub use model::{ModelFile, import, import_from};
 pub use tensor::{tensor_from_bytes, tensor_from_proto};

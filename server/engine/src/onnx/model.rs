@@ -1,15 +1,19 @@
 //! Reads a model file: its head, its operator sets, its graph.
 
-use std::{collections::HashMap, io::Cursor, path::Path};
+use std::{
+    collections::HashMap,
+    io::{self, Cursor},
+    path::Path,
+};
 
 use bytes::Bytes;
-use girandole_core::Error;
+use girandole_core::{Error, Files, Source, open_within};
 use girandole_proto::onnx::{GraphProto, ModelProto, OperatorSetIdProto};
 
 use super::{
     functions::{Frame, Functions, Opsets, nodes},
     import::{Context, Importer},
-    lean::{self, Source, Weights},
+    lean::{self, Weights},
 };
 use crate::{
     Tuning,
@@ -38,23 +42,38 @@ pub struct ModelFile {
 /// # Errors
 /// `InvalidArgument` that names the node and what is wrong or missing.
 pub fn import(bytes: Bytes, folder: Option<&Path>) -> Result<ModelFile, Error> {
-    import_from(Cursor::new(bytes), folder, Tuning::default())
+    import_from(&InMemory { bytes, folder }, Tuning::default())
 }
 
-/// Imports a model file without reading it into memory first. `folder` is as for [`import`].
+/// Imports a model's files without reading them into memory first.
 ///
 /// # Errors
-/// As [`import`], and `Unavailable` where the file cannot be read.
-pub fn import_from(
-    file: impl Source + 'static,
-    folder: Option<&Path>,
-    tuning: Tuning,
-) -> Result<ModelFile, Error> {
-    let (model, weights) = lean::read(Box::new(file))?;
-    read(model, weights, folder, tuning).map_err(|error| error.at("model"))
+/// As [`import`], and `Unavailable` where a file cannot be read.
+pub fn import_from(files: &dyn Files, tuning: Tuning) -> Result<ModelFile, Error> {
+    let file = files.model().map_err(|error| lean::unreadable(&error))?;
+    let (model, weights) = lean::read(file)?;
+    read(model, weights, files, tuning).map_err(|error| error.at("model"))
 }
 
-fn read(mut model: ModelProto, weights: Weights, folder: Option<&Path>, tuning: Tuning) -> Result<ModelFile> {
+/// A model file's bytes, and where its external data may lie.
+#[derive(Debug)]
+struct InMemory<'a> {
+    bytes: Bytes,
+    folder: Option<&'a Path>,
+}
+
+impl Files for InMemory<'_> {
+    fn model(&self) -> io::Result<Box<dyn Source>> {
+        Ok(Box::new(Cursor::new(self.bytes.clone())))
+    }
+
+    fn beside(&self, path: &Path) -> io::Result<Box<dyn Source>> {
+        let none = || io::Error::new(io::ErrorKind::Unsupported, "it is not allowed here");
+        Ok(Box::new(open_within(self.folder.ok_or_else(none)?, path)?))
+    }
+}
+
+fn read(mut model: ModelProto, weights: Weights, files: &dyn Files, tuning: Tuning) -> Result<ModelFile> {
     let opsets = model_opsets(&model)?;
     let graph = model.graph.take().ok_or_else(|| OpError::invalid("the file has no graph"))?;
     if graph.node.is_empty() && graph.output.is_empty() {
@@ -66,7 +85,7 @@ fn read(mut model: ModelProto, weights: Weights, folder: Option<&Path>, tuning: 
     check_size(&graph)?;
     let functions = Functions::new(&model.functions, &opsets)?;
     let folding = Folding::default();
-    let context = Context { functions, folder, folding, weights, tuning };
+    let context = Context { functions, files, folding, weights, tuning };
     let frame = Frame::of_model(&opsets);
     Ok(ModelFile {
         graph: Importer::new(&context, &frame).graph(graph)?,

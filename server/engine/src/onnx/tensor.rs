@@ -1,13 +1,12 @@
 //! Tensors of a model file: raw bytes, typed lists, or a file beside the model.
 
 use std::{
-    fs::File,
-    io::{self, Read, Seek, SeekFrom},
+    io::{self, Read, SeekFrom},
     path::{Component, Path},
 };
 
 use bytes::Bytes;
-use girandole_core::{DType, Error, Shape};
+use girandole_core::{DType, Error, Files, Shape, Source, why};
 use girandole_proto::onnx::{TensorProto, tensor_proto::DataLocation};
 use half::{bf16, f16};
 use prost::Message;
@@ -17,14 +16,14 @@ use crate::{
     value::{ElemType, Mini, Tensor, checked_len, from_reader, to_wire},
 };
 
-/// The tensor in a file's message. `folder` is where external data may lie; `None` allows none.
+/// The tensor in a file's message. `files` are where external data may lie; `None` allows none.
 ///
 /// # Errors
 /// `Invalid` where type, shape and data do not fit, `Unsupported` for an element type that the engine lacks.
-pub fn tensor_from_proto(proto: &TensorProto, folder: Option<&Path>) -> Result<Tensor> {
+pub fn tensor_from_proto(proto: &TensorProto, files: Option<&dyn Files>) -> Result<Tensor> {
     let raw = &proto.raw_data;
     let raw = (!raw.is_empty()).then(|| Raw { bytes: raw.len() as u64, from: Box::new(&raw[..]) });
-    tensor(proto, folder, raw)
+    tensor(proto, files, raw)
 }
 
 /// The tensor in the bytes of a file that holds one, such as those of ONNX's test data, as the wire has it.
@@ -41,8 +40,8 @@ pub fn tensor_from_bytes(bytes: Bytes) -> Result<girandole_core::Tensor, Error> 
 ///
 /// # Errors
 /// As [`tensor_from_proto`].
-pub(super) fn tensor_from_file(proto: &TensorProto, folder: Option<&Path>, raw: Raw<'_>) -> Result<Tensor> {
-    tensor(proto, folder, Some(raw))
+pub(super) fn tensor_from_file(proto: &TensorProto, files: &dyn Files, raw: Raw<'_>) -> Result<Tensor> {
+    tensor(proto, Some(files), Some(raw))
 }
 
 /// Elements as bytes, still to be read.
@@ -51,17 +50,17 @@ pub(super) struct Raw<'a> {
     pub(super) from: Box<dyn Read + 'a>,
 }
 
-fn tensor(proto: &TensorProto, folder: Option<&Path>, raw: Option<Raw<'_>>) -> Result<Tensor> {
-    read(proto, folder, raw).map_err(|error| error.of(format_args!("tensor '{}'", proto.name)))
+fn tensor(proto: &TensorProto, files: Option<&dyn Files>, raw: Option<Raw<'_>>) -> Result<Tensor> {
+    read(proto, files, raw).map_err(|error| error.of(format_args!("tensor '{}'", proto.name)))
 }
 
-fn read(proto: &TensorProto, folder: Option<&Path>, raw: Option<Raw<'_>>) -> Result<Tensor> {
+fn read(proto: &TensorProto, files: Option<&dyn Files>, raw: Option<Raw<'_>>) -> Result<Tensor> {
     let elem = ElemType::from_onnx(proto.data_type)?;
     let shape = shape(&proto.dims)?;
     let len = checked_len::<u8>(&shape)?;
     let raw = if proto.data_location == DataLocation::External as i32 {
         let size = len.saturating_mul(elem.wire().size().unwrap_or(1));
-        Some(external(proto, stored_bytes(elem, size), folder)?)
+        Some(external(proto, stored_bytes(elem, size), files)?)
     } else {
         raw
     };
@@ -133,9 +132,9 @@ fn typed(proto: &TensorProto, elem: ElemType, shape: Shape) -> Result<Tensor> {
     }
 }
 
-/// External data, opened only inside the model's own folder.
-fn external(proto: &TensorProto, len: usize, folder: Option<&Path>) -> Result<Raw<'static>> {
-    let folder = folder.ok_or_else(|| OpError::unsupported("external data is not allowed here"))?;
+/// External data, which lies beside the model's file.
+fn external(proto: &TensorProto, len: usize, files: Option<&dyn Files>) -> Result<Raw<'static>> {
+    let files = files.ok_or_else(|| OpError::unsupported("external data is not allowed here"))?;
     let entry = |key: &str| proto.external_data.iter().find(|e| e.key == key).map(|e| e.value.as_str());
     let location = Path::new(entry("location").unwrap_or_default());
     let plain = location.components().all(|part| matches!(part, Component::Normal(_)));
@@ -150,24 +149,16 @@ fn external(proto: &TensorProto, len: usize, folder: Option<&Path>) -> Result<Ra
     if length != len as u64 {
         return Err(OpError::invalid(format!("{length} bytes of external data, expected {len}")));
     }
-    let file = open(folder, location, offset, length)
-        .map_err(|error| OpError::invalid(format!("external data '{}': {error}", location.display())))?;
-    Ok(Raw { bytes: length, from: Box::new(file) })
+    let file = open(files, location, offset, length).map_err(|error| {
+        OpError::invalid(format!("external data '{}': {}", location.display(), why(&error)))
+    })?;
+    Ok(Raw { bytes: length, from: file })
 }
 
 /// A file at the place where `len` bytes begin.
-fn open(folder: &Path, location: &Path, offset: u64, len: u64) -> io::Result<File> {
-    let refused = |why: &str| io::Error::new(io::ErrorKind::PermissionDenied, why.to_owned());
-    let path = folder.join(location).canonicalize()?;
-    if !path.starts_with(folder.canonicalize()?) {
-        return Err(refused("it lies outside of the version's folder"));
-    }
-    // A pipe would be waited for when it is opened.
-    if !path.metadata()?.is_file() {
-        return Err(refused("it is no regular file"));
-    }
-    let mut file = File::open(path)?;
-    if file.metadata()?.len() < offset.saturating_add(len) {
+fn open(files: &dyn Files, location: &Path, offset: u64, len: u64) -> io::Result<Box<dyn Source>> {
+    let mut file = files.beside(location)?;
+    if file.seek(SeekFrom::End(0))? < offset.saturating_add(len) {
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file is too short"));
     }
     file.seek(SeekFrom::Start(offset))?;
@@ -222,7 +213,7 @@ mod tests {
 
     #[test]
     fn external_data_stays_inside_the_folder() {
-        let folder = std::env::temp_dir();
+        let files = girandole_core::Folder::of(std::env::temp_dir().join("model.onnx"));
         for location in ["../secret", "/etc/hostname", ""] {
             let entry = StringStringEntryProto { key: "location".into(), value: location.into() };
             let tensor = TensorProto {
@@ -230,7 +221,7 @@ mod tests {
                 data_location: DataLocation::External as i32,
                 ..proto(DataType::Uint8, &[1])
             };
-            let error = tensor_from_proto(&tensor, Some(&folder)).unwrap_err();
+            let error = tensor_from_proto(&tensor, Some(&files)).unwrap_err();
             assert!(error.to_string().contains("beside the model"), "{error}");
         }
     }

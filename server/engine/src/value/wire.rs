@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use bytes::{Bytes, BytesMut};
-use girandole_core::{DType, Shape, bytes_tensor};
+use girandole_core::{DType, Shape, bytes_tensor, why};
 use half::{bf16, f16};
 
 use super::{
@@ -114,7 +114,7 @@ impl Origin<'_> {
             Self::Reader { from, .. } => {
                 return from
                     .read_exact(to)
-                    .map_err(|error| OpError::invalid(format!("the data cannot be read: {}", error.kind())));
+                    .map_err(|error| OpError::invalid(format!("the data cannot be read: {}", why(&error))));
             }
             Self::Parts(parts) => {
                 for part in parts {

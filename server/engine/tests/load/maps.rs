@@ -4,7 +4,7 @@ use std::sync::{Arc, mpsc};
 
 use bytes::Bytes;
 use girandole_core::{
-    Batch, BatchInput, DType, LoadOptions, LoadRequest, Loader, Model, Reply, SessionOptions, Shape,
+    Batch, BatchInput, DType, Folder, LoadOptions, LoadRequest, Loader, Model, Reply, SessionOptions, Shape,
     bytes_tensor,
 };
 use girandole_engine::Engine;
@@ -24,7 +24,12 @@ fn model() -> Arc<dyn Model> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.onnx");
     std::fs::write(&path, file.bytes()).unwrap();
-    let request = LoadRequest { name: "m".into(), version: 1, path, options: LoadOptions::default() };
+    let request = LoadRequest {
+        name: "m".into(),
+        version: 1,
+        files: Arc::new(Folder::of(path)),
+        options: LoadOptions::default(),
+    };
     Engine.load(&request).unwrap()
 }
 

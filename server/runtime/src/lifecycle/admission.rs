@@ -46,7 +46,7 @@ impl Admission {
     /// # Errors
     /// `OutOfMemory` with the figures.
     pub(super) fn admit(&self, version: &FoundVersion) -> Result<Leave<'_>> {
-        let files: u64 = version.files.values().map(|file| file.len).sum();
+        let files = version.bytes();
         let bytes = files.saturating_mul(PEAK);
         let mut promised = lock(&self.promised);
         loop {

@@ -11,18 +11,18 @@ use super::{
 };
 use crate::{
     config::{Completion, Devices, VersionPolicy},
-    repository::{FoundModel, Roots},
+    repository::{FoundModel, Roots, Trust},
 };
 
 /// What models are held against.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct CheckOptions {
     /// What may be inferred.
     pub completion: Completion,
     /// Where sessions could go.
     pub devices: Devices,
-    /// Whether a version without digests is refused.
-    pub require_digests: bool,
+    /// What is asked of versions' files.
+    pub trust: Trust,
 }
 
 /// What was found about one version, or about a model that has none to look at.
@@ -55,7 +55,7 @@ pub fn check(roots: &[PathBuf], loader: Arc<dyn Loader>, options: &CheckOptions)
         loader,
         completion: options.completion,
         devices: options.devices,
-        require_digests: options.require_digests,
+        trust: options.trust.clone(),
     };
     Ok(listing.models.iter().flat_map(|(name, found)| check_model(&preparation, name, found)).collect())
 }

@@ -105,7 +105,7 @@ fn workshop(
         loader,
         completion: options.completion,
         devices: options.devices,
-        require_digests: options.require_digests,
+        trust: options.trust.clone(),
     };
     Ok(Workshop {
         preparation,

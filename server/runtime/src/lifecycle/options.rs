@@ -7,6 +7,7 @@ use girandole_core::audit::Witness;
 use super::{memory, pool::LoadPriority};
 use crate::{
     config::{Completion, Devices},
+    repository::Trust,
     service::DEFAULT_IN_FLIGHT_BYTES,
     trace::TraceOptions,
 };
@@ -43,8 +44,8 @@ pub struct RuntimeOptions {
     pub settle_time: Duration,
     /// What may be inferred where a configuration says nothing.
     pub completion: Completion,
-    /// Whether a version without `SHA256SUMS` is refused.
-    pub require_digests: bool,
+    /// What is asked of versions' files.
+    pub trust: Trust,
     /// Whether versions run batches of every size that will be used before they serve.
     pub default_warmup: bool,
     /// Models that may load at once.
@@ -80,7 +81,7 @@ impl Default for RuntimeOptions {
             poll_interval: Duration::from_secs(15),
             settle_time: Duration::from_secs(2),
             completion: Completion::default(),
-            require_digests: false,
+            trust: Trust::default(),
             default_warmup: true,
             load_threads: 2,
             load_priority: LoadPriority::default(),

@@ -9,10 +9,11 @@ use std::{
 
 use girandole_core::{Error, LoadOptions, LoadRequest, Loader, Model, Result};
 use girandole_proto::config::ModelConfig;
+use girandole_seal::SUFFIX;
 
 use crate::{
     config::{self, CONFIG_FILE, Completion, Context, Devices, Resolved},
-    repository::{FoundModel, differ, verify, version_files},
+    repository::{FoundModel, FoundVersion, Trust, differ, version_files},
 };
 
 /// The most bytes of a configuration.
@@ -25,7 +26,7 @@ pub(super) struct Preparation {
     pub(super) loader: Arc<dyn Loader>,
     pub(super) completion: Completion,
     pub(super) devices: Devices,
-    pub(super) require_digests: bool,
+    pub(super) trust: Trust,
 }
 
 /// A version that could serve.
@@ -65,14 +66,14 @@ impl Preparation {
         written: &ModelConfig,
     ) -> Result<Prepared> {
         let dir = found.dir.join(number.to_string());
-        self.check_digests(found, number, &dir)?;
-        let filename = filename(written, found, number)?;
+        let version = found.versions.get(&number).cloned().unwrap_or_default();
+        let filename = filename(written, &version)?;
+        let files = self.trust.files(&version, &dir, filename)?;
         let options = LoadOptions {
             placements: config::placements(written, self.devices)?,
             parameters: config::parameters(written),
         };
-        let request =
-            LoadRequest { name: name.to_owned(), version: number, path: dir.join(filename), options };
+        let request = LoadRequest { name: name.to_owned(), version: number, files, options };
         let model = self.loader.load(&request)?;
         let context = Context {
             name,
@@ -87,17 +88,6 @@ impl Preparation {
         let model = resolved.reshapes.clone().wrap(model);
         Ok(Prepared { model, resolved })
     }
-
-    fn check_digests(&self, found: &FoundModel, number: u64, dir: &Path) -> Result<()> {
-        let sealed = found.versions.get(&number).is_some_and(|version| version.sealed);
-        match (sealed, self.require_digests) {
-            (true, _) => verify(dir),
-            (false, true) => {
-                Err(Error::invalid("it has no SHA256SUMS, which this server requires; seal the version"))
-            }
-            (false, false) => Ok(()),
-        }
-    }
 }
 
 /// Files that are written while they are read may have been read half old, half new.
@@ -111,15 +101,16 @@ fn check_unchanged(found: &FoundModel, number: u64, dir: &Path) -> Result<()> {
     Err(Error::unavailable("its files changed while they were read; load it again when they are complete"))
 }
 
-fn filename<'a>(written: &'a ModelConfig, found: &FoundModel, number: u64) -> Result<&'a str> {
+/// The name of the model's file, whether it lies there under it or encrypted.
+fn filename<'a>(written: &'a ModelConfig, version: &FoundVersion) -> Result<&'a str> {
     let given = written.default_model_filename.as_str();
     let mut parts = Path::new(given).components();
     let plain = matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None));
     if !given.is_empty() && !plain {
         return Err(Error::invalid("default_model_filename: must be a file's name, without directories"));
     }
-    let has =
-        |name: &str| found.versions.get(&number).is_some_and(|version| version.files.contains_key(name));
+    let there = |name: &str| version.files.contains_key(name);
+    let has = |name: &str| there(name) || there(&format!("{name}{SUFFIX}"));
     match given {
         "" => MODEL_FILES.into_iter().find(|name| has(name)).ok_or_else(|| {
             Error::invalid(format!("its directory holds no {}", MODEL_FILES.join(" and no ")))

@@ -6,6 +6,8 @@ use std::{
     time::SystemTime,
 };
 
+use girandole_seal::{SUFFIX, plain_len};
+
 use crate::traffic::FoundTraffic;
 
 /// Everything that the repositories hold, by model.
@@ -68,6 +70,17 @@ pub(crate) fn differ(one: &Stamps, other: &Stamps) -> bool {
         || one.iter().zip(other).any(|((a, stamp), (b, other))| a != b || stamp.differs(other))
 }
 
+impl FoundVersion {
+    /// Bytes of its files, of encrypted ones what they hold.
+    pub(crate) fn bytes(&self) -> u64 {
+        let bytes = |(name, file): (&String, &FileStamp)| {
+            let plain = name.ends_with(SUFFIX).then(|| plain_len(file.len)).flatten();
+            plain.unwrap_or(file.len)
+        };
+        self.files.iter().map(bytes).sum()
+    }
+}
+
 impl FoundModel {
     /// What of it can be acted on: what is still being written counts as it was before, or not at all.
     pub(crate) fn acted_on(&self, before: Option<&Self>) -> Self {
@@ -124,6 +137,16 @@ mod tests {
         for (name, expected) in cases {
             assert_eq!(version_number(name), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn encrypted_files_count_as_what_they_hold() {
+        let stamp =
+            |len| FileStamp { len, modified: SystemTime::UNIX_EPOCH, touched: SystemTime::UNIX_EPOCH };
+        // 48 bytes of header and 16 of a tag; the last is too short to be an encrypted file.
+        let files = [("a", 10), ("b.enc", 48 + 100 + 16), ("c.enc", 5)];
+        let files = files.into_iter().map(|(name, len)| (name.to_owned(), stamp(len))).collect();
+        assert_eq!(FoundVersion { files, ..FoundVersion::default() }.bytes(), 10 + 100 + 5);
     }
 
     #[test]

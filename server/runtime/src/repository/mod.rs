@@ -5,17 +5,21 @@
 
 mod diff;
 mod digest;
+mod encrypted;
 mod listing;
 mod scan;
 mod settle;
+mod trust;
 mod watch;
 
 pub use diff::{Change, changes};
-pub use digest::{DIGEST_FILE, Digests, seal, verify};
+pub use digest::{DIGEST_FILE, Digests, SIGNATURE_FILE, seal};
 pub(crate) use digest::{sha256, version_digest};
+pub use encrypted::encrypt;
 pub(crate) use listing::differ;
 pub use listing::{FileStamp, FoundModel, FoundVersion, Listing, Stamps, is_model_name};
 pub(crate) use scan::version_files;
 pub use scan::{Roots, scan_model};
 pub use settle::Settling;
+pub use trust::Trust;
 pub(crate) use watch::{WatchOptions, Watcher};

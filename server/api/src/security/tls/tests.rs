@@ -3,6 +3,10 @@
 use std::fs;
 
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
+use rustls::{
+    ClientConfig, ClientConnection, ConnectionCommon, NamedGroup, ServerConnection,
+    crypto::{CryptoProvider, SupportedKxGroup, aws_lc_rs::kx_group},
+};
 
 use super::*;
 
@@ -51,4 +55,46 @@ fn what_is_wrong_with_the_files_is_said_without_their_paths() {
     write(&files, &pair());
     fs::write(&files.key, "nothing").unwrap();
     assert_eq!(error(&files), "the TLS key file holds no PEM private key");
+}
+
+/// Hands over what one side has to say.
+fn say<A, B>(from: &mut ConnectionCommon<A>, to: &mut ConnectionCommon<B>) {
+    let mut wire = Vec::new();
+    while from.wants_write() {
+        from.write_tls(&mut wire).unwrap();
+    }
+    let mut wire = &wire[..];
+    while !wire.is_empty() {
+        to.read_tls(&mut wire).unwrap();
+        to.process_new_packets().unwrap();
+    }
+}
+
+/// How the server agrees on keys with a client that knows these ways.
+fn agreed(kx_groups: Vec<&'static dyn SupportedKxGroup>) -> NamedGroup {
+    let folder = tempfile::tempdir().unwrap();
+    let (files, pair) = (files(&folder), pair());
+    write(&files, &pair);
+    let mut roots = RootCertStore::empty();
+    roots.add(pair.cert.der().clone()).unwrap();
+    let provider = CryptoProvider { kx_groups, ..aws_lc_rs::default_provider() };
+    let client = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(&[&TLS13])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let mut client = ClientConnection::new(Arc::new(client), "localhost".try_into().unwrap()).unwrap();
+    let mut server = ServerConnection::new(Tls::load(files).unwrap().config()).unwrap();
+    while client.is_handshaking() || server.is_handshaking() {
+        say(&mut client, &mut server);
+        say(&mut server, &mut client);
+    }
+    server.negotiated_key_exchange_group().unwrap().name()
+}
+
+#[test]
+fn keys_are_agreed_on_with_ml_kem_where_the_client_can_and_without_it_where_not() {
+    assert_eq!(agreed(aws_lc_rs::default_provider().kx_groups), NamedGroup::X25519MLKEM768);
+    assert_eq!(agreed(vec![kx_group::X25519]), NamedGroup::X25519);
+    assert_eq!(agreed(vec![kx_group::SECP256R1]), NamedGroup::secp256r1);
 }

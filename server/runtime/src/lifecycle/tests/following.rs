@@ -78,7 +78,7 @@ async fn a_half_written_version_is_not_taken() {
     until_serving(&handle, "marker", &[1]).await;
     assert_eq!(ask(&service, "m", VersionSelector::Any).await.unwrap(), 1);
     let dir = repository.path().join("m/2");
-    seal(&dir).unwrap();
+    seal(&dir, None).unwrap();
     until_serving(&handle, "m", &[2]).await;
 }
 
@@ -99,7 +99,7 @@ async fn an_unreachable_repository_keeps_serving() {
     let (root, away) = (parent.path().join("root"), parent.path().join("away"));
     fs::create_dir_all(root.join("m/1")).unwrap();
     fs::write(root.join("m/1/model.onnx"), "1").unwrap();
-    seal(&root.join("m/1")).unwrap();
+    seal(&root.join("m/1"), None).unwrap();
     let (service, handle) = start(options(&root, ControlMode::Poll)).await;
     fs::rename(&root, &away).unwrap();
     until(&handle, |snapshot| snapshot.unreachable.is_some()).await;
@@ -123,12 +123,13 @@ async fn an_unreachable_repository_keeps_serving() {
 async fn files_that_are_written_while_they_are_read_are_not_taken() {
     let repository = Repository::new();
     repository.write("m/1/model.onnx", "1");
+    let file = repository.path().join("m/1/model.onnx");
     let writes = std::sync::Mutex::new(["22", "333"].into_iter());
     let torn = move |request: &LoadRequest| {
         let model = load(request);
         // Somebody writes before the engine is done.
         let text = writes.lock().unwrap().next();
-        text.into_iter().for_each(|text| fs::write(&request.path, text).unwrap());
+        text.into_iter().for_each(|text| fs::write(&file, text).unwrap());
         model
     };
     let mut options = options(&repository.path(), ControlMode::Poll);

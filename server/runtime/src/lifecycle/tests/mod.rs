@@ -7,9 +7,10 @@ mod loading;
 mod repository;
 mod rollout;
 mod traffic;
+mod trust;
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -35,7 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A model that answers each row with the number in its file. The file may also say `bad` or `panic`, or
 /// `fails`: that model loads, and answers nothing.
 fn load(request: &LoadRequest) -> Result<MockModel> {
-    let text = fs::read_to_string(&request.path).map_err(|e| Error::invalid(e.to_string()))?;
+    let text =
+        request.files.model().and_then(io::read_to_string).map_err(|e| Error::invalid(e.to_string()))?;
     let number: Option<i64> = match text.trim() {
         "panic" => panic!("as asked"),
         "fails" => None,
@@ -81,7 +83,7 @@ impl Repository {
         let draft = self.0.path().join(".new");
         fs::create_dir_all(&draft).unwrap();
         fs::write(draft.join("model.onnx"), text).unwrap();
-        seal(&draft).unwrap();
+        seal(&draft, None).unwrap();
         let target = self.0.path().join(model).join(version.to_string());
         fs::create_dir_all(target.parent().unwrap()).unwrap();
         fs::rename(draft, target).unwrap();

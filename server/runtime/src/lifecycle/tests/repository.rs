@@ -1,7 +1,10 @@
 //! Digests, several repositories, and the check without a server.
 
 use super::*;
-use crate::lifecycle::{CheckOptions, check};
+use crate::{
+    lifecycle::{CheckOptions, check},
+    repository::Trust,
+};
 
 #[tokio::test]
 async fn files_that_do_not_match_their_digests_are_refused() {
@@ -19,7 +22,10 @@ async fn digests_can_be_required() {
     let repository = Repository::new();
     repository.sealed("sealed", 1, "1");
     repository.write("open/1/model.onnx", "1");
-    let options = RuntimeOptions { require_digests: true, ..options(&repository.path(), ControlMode::None) };
+    let options = RuntimeOptions {
+        trust: Trust { require_digests: true, ..Trust::default() },
+        ..options(&repository.path(), ControlMode::None)
+    };
     let (service, _handle) = start(options).await;
     assert_eq!(state(&service, "sealed", 1), Some(VersionState::Ready));
     assert!(index(&service, "open", 1).reason.contains("SHA256SUMS"));

@@ -1,0 +1,77 @@
+//! What can be said about a repository's models: check, seal, encrypt.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use girandole_seal::KeySource;
+
+use crate::config::key_source;
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckOptions {
+    /// A repository: a directory of models
+    #[arg(required = true)]
+    pub(crate) repository: Vec<PathBuf>,
+    /// Infer nothing: every model needs a complete config.pbtxt
+    #[arg(long)]
+    pub(crate) strict_model_config: bool,
+    /// Take no version without a matching SHA256SUMS
+    #[arg(long)]
+    pub(crate) require_sha256sums: bool,
+    /// Take no version without a signature of its SHA256SUMS by one of these public keys (Ed25519, PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trusted_keys: Option<PathBuf>,
+    /// The file with the keys of encrypted versions, one on each line
+    #[arg(long, value_name = "FILE", group = "keys")]
+    model_key_file: Option<PathBuf>,
+    /// The environment variable with these keys instead
+    #[arg(long, value_name = "NAME", group = "keys")]
+    model_key_env: Option<String>,
+    /// The shell command that prints these keys instead
+    #[arg(long, value_name = "COMMAND", group = "keys")]
+    model_key_command: Option<String>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl CheckOptions {
+    /// Where the keys of encrypted versions come from.
+    pub(crate) fn keys(&self) -> Result<Option<KeySource>, String> {
+        key_source(self.model_key_file.clone(), self.model_key_env.clone(), self.model_key_command.clone())
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SealOptions {
+    /// A model of a repository (all its versions), or one version's folder
+    #[arg(required = true)]
+    pub(crate) folder: Vec<PathBuf>,
+    /// Also write SHA256SUMS.sig, the signature by this private key (Ed25519, PEM)
+    #[arg(long, value_name = "KEY.pem")]
+    pub(crate) sign: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EncryptOptions {
+    /// One version's folder
+    pub(crate) folder: PathBuf,
+    /// The folder to write, which must not be there yet
+    pub(crate) out: PathBuf,
+    /// The file with the key: 32 bytes as 64 hexadecimal digits or in base64; of several lines the first counts
+    #[arg(long, value_name = "FILE", group = "key", required_unless_present_any = ["key_env", "key_command"])]
+    key_file: Option<PathBuf>,
+    /// The environment variable with the key instead
+    #[arg(long, value_name = "NAME", group = "key")]
+    key_env: Option<String>,
+    /// The shell command that prints the key instead, within 30 seconds
+    #[arg(long, value_name = "COMMAND", group = "key")]
+    key_command: Option<String>,
+}
+
+impl EncryptOptions {
+    /// Where the key comes from.
+    pub(crate) fn key(&self) -> Result<Option<KeySource>, String> {
+        key_source(self.key_file.clone(), self.key_env.clone(), self.key_command.clone())
+    }
+}

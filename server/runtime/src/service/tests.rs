@@ -28,6 +28,7 @@ fn version(number: u64) -> Arc<ServedVersion> {
         batching: None,
         default_queue_policy: QueuePolicy::default(),
         warmup: Vec::new(),
+        circuit_breaker: Default::default(),
         class_labels: [("y1".to_owned(), vec!["cat".to_owned(), "dog".to_owned()])].into(),
         parameters: BTreeMap::new(),
     });
@@ -37,6 +38,7 @@ fn version(number: u64) -> Arc<ServedVersion> {
         name: "m".into(),
         version: number,
         cores: CoreBudget::new(1),
+        on_turned: None,
         on_closed: None,
     });
     let (model, config) = ("m".into(), Arc::default());

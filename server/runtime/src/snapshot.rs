@@ -163,7 +163,8 @@ impl ServedModel {
             return Chosen { trial, ..chosen };
         }
         let healthy = self.versions.iter().filter(|(_, version)| !version.serving.breaker().is_out());
-        let other = self.routes.fall_back(request, healthy.map(|(&number, _)| number));
+        let other =
+            self.routes.fall_back(request, chosen.version.version, healthy.map(|(&number, _)| number));
         let other = other.and_then(|Choice { version, route }| Some((self.versions.get(&version)?, route)));
         other.map_or(chosen, |(version, route)| Chosen { version, route, trial: None })
     }

@@ -14,16 +14,20 @@ impl Routes {
         request.version == VersionSelector::Any && self.watch().is_none_or(|watch| !watch.is_canary(version))
     }
 
-    /// What answers instead of a version that is out, of those `healthy` in ascending order: what the traffic would
-    /// choose if only they served, else the newest of them that the traffic does not hold back.
+    /// What answers instead of a version that is `out`, of those `healthy` in ascending order: what the traffic would
+    /// choose if only they served, else the newest that is older, else the newest that the traffic does not hold back.
     pub(crate) fn fall_back(
         &self,
         request: &InferRequest,
+        out: u64,
         healthy: impl DoubleEndedIterator<Item = u64> + Clone,
     ) -> Option<Choice> {
         let by_traffic = self.by_traffic(request, healthy.clone(), &self.fallback_turn).ok();
         let choice = by_traffic.or_else(|| {
-            let version = healthy.rev().find(|&version| !self.holds_back(version))?;
+            // An older one served before this one did; a newer one may have shown nothing yet.
+            let mut older = healthy.clone().rev().filter(|&version| version < out);
+            let version =
+                older.next().or_else(|| healthy.rev().find(|&version| !self.holds_back(version)))?;
             Some(Choice { version, route: Route::default() })
         })?;
         Some(Choice { route: Route { reason: RouteReason::Fallback, ..choice.route }, ..choice })

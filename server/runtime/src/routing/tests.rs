@@ -82,24 +82,25 @@ fn the_callers_wish_comes_first_then_rules_then_the_split() {
 fn what_the_traffic_would_choose_without_it_answers_instead_of_a_version_that_is_out() {
     let routes = routes(TRAFFIC, &[1, 2, 3]);
     let fallback = |parameters: &[_], healthy: &[u64]| {
-        let choice = routes.fall_back(&ask("", parameters), healthy.iter().copied());
+        let choice = routes.fall_back(&ask("", parameters), 2, healthy.iter().copied());
         choice.map(|choice| (choice.version, choice.route.arm, choice.route.reason))
     };
     let expected = |version, arm: Option<&str>| Some((version, arm.map(Arc::from), RouteReason::Fallback));
     assert_eq!(fallback(&[("group", "early")], &[1, 2]), expected(2, Some("stable")), "the rules' next");
     assert_eq!(fallback(&[], &[1, 2, 3]), expected(2, Some("stable")));
-    assert_eq!(fallback(&[("subscriber", "7")], &[1, 3]), expected(3, None), "no arm: the newest");
+    assert_eq!(fallback(&[("subscriber", "7")], &[1, 3]), expected(1, None), "no arm: the one before");
+    assert_eq!(fallback(&[], &[3]), expected(3, None));
     assert_eq!(fallback(&[], &[]), None);
 }
 
 #[test]
-fn what_is_only_looked_at_answers_for_nobody() {
-    let looked_at =
-        routes("[split]\nweights = { 2 = 1, 3 = 0 }\n[shadow]\nto = 4\npercent = 1", &[1, 2, 3, 4]);
+fn what_is_newer_and_only_looked_at_answers_for_nobody() {
+    let text = "[split]\nweights = { 1 = 0, 2 = 1, 3 = 0 }\n[shadow]\nto = 4\npercent = 1";
+    let routes = routes(text, &[1, 2, 3, 4, 5]);
     let fallback = |healthy: &[u64]| {
-        looked_at.fall_back(&ask("", &[]), healthy.iter().copied()).map(|choice| choice.version)
+        routes.fall_back(&ask("", &[]), 2, healthy.iter().copied()).map(|choice| choice.version)
     };
-    assert_eq!((fallback(&[1, 3, 4]), fallback(&[3, 4])), (Some(1), None));
+    assert_eq!((fallback(&[1, 3, 4, 5]), fallback(&[3, 4, 5]), fallback(&[3, 4])), (Some(1), Some(5), None));
 }
 
 #[test]
@@ -109,7 +110,7 @@ fn shares_of_two_that_are_left_stay_what_they_were() {
     for _ in 0..1000 {
         let choice = routes.choose(&ask("", &[]), [1, 2, 3].into_iter()).unwrap();
         if choice.version == 1 {
-            let other = routes.fall_back(&ask("", &[]), [2, 3].into_iter()).unwrap();
+            let other = routes.fall_back(&ask("", &[]), 1, [2, 3].into_iter()).unwrap();
             counts[usize::try_from(other.version).unwrap()] += 1;
         }
     }

@@ -78,6 +78,22 @@ def failing(width=64):
                   [("table", np.ones((1, width), np.float32))])
 
 
+def hungry(width=64):
+    """As scaled(1), but it asks for 32 GiB for every x whose largest number is 1."""
+    nodes = [helper.make_node("ReduceMax", ["x"], ["most"], keepdims=0),
+             helper.make_node("Cast", ["most"], ["times"], to=TensorProto.INT64),
+             helper.make_node("Mul", ["times", "many"], ["more"]),
+             helper.make_node("Add", ["more", "one"], ["shape"]),
+             helper.make_node("ConstantOfShape", ["shape"], ["zeros"]),
+             helper.make_node("ReduceMax", ["zeros"], ["zero"], keepdims=0),
+             helper.make_node("Add", ["x", "zero"], ["product"]),
+             helper.make_node("Add", ["x", "one_more"], ["plus"])]
+    return _model(nodes, [_tensor("x", ("batch", width))],
+                  [_tensor("product", ("batch", width)), _tensor("plus", ("batch", width))],
+                  [("many", np.array([1 << 33], np.int64)), ("one", np.array([1], np.int64)),
+                   ("one_more", np.array(1, np.float32))])
+
+
 def slow(steps):
     """y is x, [batch, 1], after `steps` products of 1536 x 1536 matrices for each row (7 GFLOP each)."""
     size = 1536

@@ -221,6 +221,25 @@ def test_quotas_refuse_with_when_to_come_back(tmp_path):
         assert grpc.StatusCode.RESOURCE_EXHAUSTED in codes
 
 
+def test_a_models_quota_is_its_own_and_for_all_callers_together(tmp_path):
+    place_models(tmp_path / "models")
+    key, entry = new_key("app", ["infer"], [MODEL, "two"])
+    (tmp_path / "access.toml").write_text(
+        'anonymous = { roles = ["admin"] }\n' + entry +
+        '[[model]]\nname = "o*"\nlimits = { requests_per_second = 1, burst = 2 }\n')
+    with Server("--access-file", tmp_path / "access.toml", repository=tmp_path / "models") as server:
+        answers = [server.post(f"/v2/models/{MODEL}/infer", BODY, bearer(who)) for _ in range(6) for who in (key, None)]
+        statuses = [status for status, _, _ in answers]
+        assert statuses[:2] == [200, 200] and 429 in statuses, statuses
+        _, headers, refusal = answers[statuses.index(429)]
+        assert int(headers["Retry-After"]) >= 1 and b"model 'one' is asked more often than its quota" in refusal
+        assert server.post("/v2/models/two/infer", BODY)[0] == 200, "another model has another quota, or none"
+        with grpc.insecure_channel(server.grpc_address) as channel:
+            infer = next(m for m in service_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"].methods
+                         if m.name == "ModelInfer")
+            assert grpc.StatusCode.RESOURCE_EXHAUSTED in {call(channel, infer, bearer(None)) for _ in range(6)}
+
+
 def test_a_key_that_is_taken_away_is_refused_without_a_restart(tmp_path):
     place_models(tmp_path / "models")
     access = tmp_path / "access.toml"
@@ -271,6 +290,7 @@ def status_over_tls(server, context, path):
 @pytest.mark.parametrize("text, mistake", [
     ('[[key]]\nname = "a"\nsha256 = "00"\nroles = ["infer"]\n', "64 hexadecimal digits"),
     ('anonymous = { roles = ["root"] }\n', "unknown variant"),
+    ('[[model]]\nname = "a"\nlimits = { burst = 3 }\n', "burst is of no use"),
     ('[[issuer]]\nissuer = "i"\naudience = "a"\njwks = "none.json"\n', "none.json"),
     (None, "cannot be read"),
 ])

@@ -16,7 +16,7 @@ COUNTERS = ["nv_inference_request_success", "nv_inference_request_failure", "nv_
 HISTOGRAMS = ["girandole_request_duration_seconds", "girandole_queue_duration_seconds",
               "girandole_compute_duration_seconds", "girandole_batch_size"]
 GAUGES = ["nv_inference_pending_request_count", "girandole_queue_depth", "girandole_running_batches",
-          "girandole_instances_without_session"]
+          "girandole_instances_without_session", "girandole_version_tripped"]
 
 # There only where a GPU is.
 ON_GPUS = ("nv_gpu_", "girandole_device_", "girandole_cuda_", "girandole_precision_")

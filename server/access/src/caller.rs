@@ -7,7 +7,7 @@ use girandole_core::{Error, ErrorCode, Result};
 use crate::{
     Action,
     grant::Grant,
-    quota::{Admitted, Quota},
+    quota::{Quota, Turn},
 };
 
 /// Who asks, and what that one may do.
@@ -55,11 +55,11 @@ impl Caller {
         })
     }
 
-    /// Takes a turn of the caller's quota, held for as long as the request is in work.
+    /// Takes a turn of the caller's quota, where it has one.
     ///
     /// # Errors
     /// `Overloaded` with when to try again.
-    pub fn admit(&self) -> Result<Option<Admitted>> {
+    pub(crate) fn admit(&self) -> Result<Option<Turn>> {
         self.quota.as_ref().map(|quota| quota.admit(self.name())).transpose()
     }
 }

@@ -1,25 +1,19 @@
 //! Client certificates: TLS has checked whose authority signed them; here it counts whom they name.
 
-use globset::{Glob, GlobMatcher};
-use serde::{Deserialize, Deserializer, de::Error as _};
 use x509_parser::{extensions::GeneralName, prelude::*};
 
-use crate::caller::Caller;
-
-/// A pattern of the names that a certificate may have.
-#[derive(Clone, Debug)]
-pub(crate) struct Identity(GlobMatcher);
+use crate::{caller::Caller, pattern::Pattern};
 
 /// Rules in the file's order; the first that fits counts.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Certificates(pub(crate) Vec<(Identity, Caller)>);
+pub(crate) struct Certificates(pub(crate) Vec<(Pattern, Caller)>);
 
 impl Certificates {
     /// Who a certificate of these names is.
     pub(crate) fn holder(&self, names: &[String]) -> Option<Caller> {
         let mut rules = self.0.iter();
         rules
-            .find(|(identity, _)| names.iter().any(|name| identity.0.is_match(name)))
+            .find(|(identity, _)| names.iter().any(|name| identity.fits(name)))
             .map(|(_, caller)| caller.clone())
     }
 }
@@ -43,13 +37,6 @@ pub fn certificate_names(der: &[u8]) -> Vec<String> {
     }
     let common = certificate.subject().iter_common_name();
     common.filter_map(|name| name.as_str().ok().map(str::to_owned)).collect()
-}
-
-impl<'de> Deserialize<'de> for Identity {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(from)?;
-        Ok(Self(Glob::new(&text).map_err(D::Error::custom)?.compile_matcher()))
-    }
 }
 
 #[cfg(test)]

@@ -7,12 +7,14 @@ use serde::Deserialize;
 use crate::{
     Role,
     caller::Caller,
-    certificate::{Certificates, Identity},
+    certificate::Certificates,
     grant::{Grant, Models},
     issuer::{self, Issuer, Rule},
     key::{KeyDigest, Secrets},
+    model::ModelQuotas,
+    pattern::Pattern,
     policy::Policy,
-    quota::Limits,
+    quota::{Limits, Of},
 };
 
 /// Longest name.
@@ -28,6 +30,8 @@ struct File {
     certificate: Vec<CertificateEntry>,
     #[serde(default)]
     issuer: Vec<IssuerEntry>,
+    #[serde(default)]
+    model: Vec<ModelEntry>,
 }
 
 #[derive(Deserialize)]
@@ -46,7 +50,7 @@ struct KeyEntry {
 #[serde(deny_unknown_fields)]
 struct CertificateEntry {
     name: String,
-    identity: Identity,
+    identity: Pattern,
     roles: Vec<Role>,
     #[serde(default)]
     models: Models,
@@ -77,6 +81,13 @@ struct RuleEntry {
     models: Models,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ModelEntry {
+    name: Pattern,
+    limits: Limits,
+}
+
 /// Gives the text of a file that the policy names.
 pub(crate) type Read<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 
@@ -105,11 +116,20 @@ pub(crate) fn parse(text: &str, read: Read<'_>) -> Result<Policy, String> {
             Err(what) => mistakes.push(format!("issuer[{i}]: {what}")),
         }
     }
+    let mut models = ModelQuotas::default();
+    for (i, ModelEntry { name, limits }) in file.model.into_iter().enumerate() {
+        match limits.quota(Of::Models) {
+            Ok(Some(quota)) => models.0.push((name, quota)),
+            Ok(None) => mistakes
+                .push(format!("model[{i}].limits: bounds nothing; give requests_per_second or concurrent")),
+            Err(what) => mistakes.push(format!("model[{i}].limits: {what}")),
+        }
+    }
     if !mistakes.is_empty() {
         return Err(mistakes.join("\n"));
     }
     let anonymous = Caller { name: None, grants: file.anonymous.into_iter().collect(), quota: None };
-    Ok(Policy { keys, certificates, issuers, anonymous })
+    Ok(Policy { keys, certificates, issuers, models, anonymous })
 }
 
 /// Those who hold a key or a certificate, each by a name of its own.
@@ -127,7 +147,7 @@ impl Holders {
         if !self.names.insert(name.to_owned()) {
             self.mistakes.push(format!("{place}: '{name}' is there already"));
         }
-        let quota = limits.quota().unwrap_or_else(|what| {
+        let quota = limits.quota(Of::Callers).unwrap_or_else(|what| {
             self.mistakes.push(format!("{place}.limits: {what}"));
             None
         });
@@ -148,6 +168,6 @@ fn issuer(entry: IssuerEntry, read: Read<'_>) -> Result<Issuer, String> {
         keys,
         name_claim: entry.name_claim.unwrap_or_else(|| "sub".to_owned()),
         rules: entry.grant.into_iter().map(rule).collect(),
-        quota: entry.limits.quota().map_err(|what| format!("limits: {what}"))?,
+        quota: entry.limits.quota(Of::Callers).map_err(|what| format!("limits: {what}"))?,
     })
 }

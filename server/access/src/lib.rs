@@ -12,6 +12,8 @@ mod file;
 mod grant;
 mod issuer;
 mod key;
+mod model;
+mod pattern;
 mod policy;
 mod quota;
 
@@ -19,5 +21,4 @@ pub use action::{Action, Role};
 pub use caller::Caller;
 pub use certificate::certificate_names;
 pub use key::{Secrets, new_key};
-pub use policy::{Credentials, Policy, bearer};
-pub use quota::Admitted;
+pub use policy::{Admitted, Credentials, Policy, bearer};

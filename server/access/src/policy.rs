@@ -2,7 +2,10 @@
 
 use girandole_core::{Error, ErrorCode, Result};
 
-use crate::{caller::Caller, certificate::Certificates, file, issuer, issuer::Issuer, key::Secrets};
+use crate::{
+    caller::Caller, certificate::Certificates, file, issuer, issuer::Issuer, key::Secrets,
+    model::ModelQuotas, quota::Turn,
+};
 
 /// What a request shows to say who it is from.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,7 +24,16 @@ pub struct Policy {
     pub(crate) keys: Secrets<Caller>,
     pub(crate) certificates: Certificates,
     pub(crate) issuers: Vec<Issuer>,
+    pub(crate) models: ModelQuotas,
     pub(crate) anonymous: Caller,
+}
+
+/// A request that was let in; it counts as in work until this is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct Admitted {
+    _caller: Option<Turn>,
+    _model: Option<Turn>,
 }
 
 impl Policy {
@@ -54,6 +66,14 @@ impl Policy {
                 None => self.anonymous.clone(),
             }),
         }
+    }
+
+    /// Lets a request in by the caller's quota and the model's, which a caller without any left takes nothing of.
+    ///
+    /// # Errors
+    /// `Overloaded` with whose quota it is and when to try again.
+    pub fn admit(&self, caller: &Caller, model: &str) -> Result<Admitted> {
+        Ok(Admitted { _caller: caller.admit()?, _model: self.models.admit(model)? })
     }
 
     /// Tokens have two dots (RFC 7515, 7.1), keys none.

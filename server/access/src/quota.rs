@@ -1,4 +1,5 @@
-//! How much a caller may ask: requests a second (a token bucket, GCRA) and requests at once, each caller by name.
+//! How much a caller may ask, or a model is asked: requests a second (a token bucket, GCRA) and requests at once, each
+//! caller and each model by name.
 
 use std::{
     collections::HashMap,
@@ -13,7 +14,7 @@ use governor::{
 };
 use serde::Deserialize;
 
-/// Callers whose buckets are remembered before those that are full again are let go.
+/// Names whose buckets are remembered before those that are full again are let go.
 const REMEMBERED: usize = 10_000;
 
 /// As written; nothing written bounds nothing.
@@ -25,9 +26,19 @@ pub(crate) struct Limits {
     concurrent: Option<NonZero<usize>>,
 }
 
-/// The bounds of a rule, and where its callers stand.
+/// Whose requests are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Of {
+    /// A caller's, of any model.
+    Callers,
+    /// A model's, by any caller.
+    Models,
+}
+
+/// The bounds of a rule, and where those stand whom it is for.
 #[derive(Debug)]
 pub(crate) struct Quota {
+    of: Of,
     rate: Option<DefaultKeyedRateLimiter<Arc<str>>>,
     concurrent: Option<NonZero<usize>>,
     in_work: Mutex<HashMap<Arc<str>, usize>>,
@@ -36,9 +47,9 @@ pub(crate) struct Quota {
 /// A request that was let in; counted as in work until it is dropped.
 #[derive(Debug)]
 #[must_use]
-pub struct Admitted {
+pub(crate) struct Turn {
     quota: Arc<Quota>,
-    caller: Arc<str>,
+    name: Arc<str>,
 }
 
 impl Limits {
@@ -46,7 +57,7 @@ impl Limits {
     ///
     /// # Errors
     /// What makes no sense.
-    pub(crate) fn quota(self) -> Result<Option<Arc<Quota>>, String> {
+    pub(crate) fn quota(self, of: Of) -> Result<Option<Arc<Quota>>, String> {
         let Self { requests_per_second, burst, concurrent } = self;
         if burst.is_some() && requests_per_second.is_none() {
             return Err("burst is of no use without requests_per_second".to_owned());
@@ -55,39 +66,41 @@ impl Limits {
             let quota = governor::Quota::per_second(rate);
             RateLimiter::keyed(burst.map_or(quota, |burst| quota.allow_burst(burst)))
         });
-        let quota = Quota { rate, concurrent, in_work: Mutex::default() };
+        let quota = Quota { of, rate, concurrent, in_work: Mutex::default() };
         Ok((quota.rate.is_some() || concurrent.is_some()).then(|| Arc::new(quota)))
     }
 }
 
 impl Quota {
-    /// Lets one more request of a caller in.
+    /// Lets one more request in, of the caller or model of this name.
     ///
     /// # Errors
     /// `Overloaded` with when to try again.
-    pub(crate) fn admit(self: &Arc<Self>, caller: &str) -> Result<Admitted> {
-        let caller: Arc<str> = caller.into();
-        self.count(&caller)?;
+    pub(crate) fn admit(self: &Arc<Self>, name: &str) -> Result<Turn> {
+        let name: Arc<str> = name.into();
+        self.count(&name)?;
         // What is not let in for its rate gives its place back by being dropped.
-        let admitted = Admitted { quota: self.clone(), caller };
+        let turn = Turn { quota: self.clone(), name };
         if let Some(rate) = &self.rate {
             if rate.len() > REMEMBERED {
                 rate.retain_recent();
             }
-            rate.check_key(&admitted.caller).map_err(|until| {
+            rate.check_key(&turn.name).map_err(|until| {
                 let wait = until.wait_time_from(DefaultClock::default().now());
-                let message = format!("'{}' asks more often than its quota allows", admitted.caller);
+                let message = self.of.asked_too_often(&turn.name);
                 Error::new(ErrorCode::Overloaded, message).retry_after(wait)
             })?;
         }
-        Ok(admitted)
+        Ok(turn)
     }
 
-    fn count(&self, caller: &Arc<str>) -> Result<()> {
+    fn count(&self, name: &Arc<str>) -> Result<()> {
         let mut in_work = self.in_work.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = in_work.entry(caller.clone()).or_default();
+        let count = in_work.entry(name.clone()).or_default();
         if self.concurrent.is_some_and(|most| *count >= most.get()) {
-            let message = format!("'{caller}' has {count} requests in work, as many as its quota allows");
+            let noun = self.of.noun();
+            let message =
+                format!("{noun} '{name}' has {count} requests in work, as many as its quota allows");
             return Err(Error::new(ErrorCode::Overloaded, message));
         }
         *count += 1;
@@ -95,13 +108,30 @@ impl Quota {
     }
 }
 
-impl Drop for Admitted {
+impl Of {
+    const fn noun(self) -> &'static str {
+        match self {
+            Self::Callers => "caller",
+            Self::Models => "model",
+        }
+    }
+
+    fn asked_too_often(self, name: &str) -> String {
+        let asks = match self {
+            Self::Callers => "asks",
+            Self::Models => "is asked",
+        };
+        format!("{} '{name}' {asks} more often than its quota allows", self.noun())
+    }
+}
+
+impl Drop for Turn {
     fn drop(&mut self) {
         let mut in_work = self.quota.in_work.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = in_work.get_mut(&self.caller) {
+        if let Some(count) = in_work.get_mut(&self.name) {
             *count -= 1;
             if *count == 0 {
-                in_work.remove(&self.caller);
+                in_work.remove(&self.name);
             }
         }
     }
@@ -112,7 +142,7 @@ mod tests {
     use super::*;
 
     fn quota(text: &str) -> Arc<Quota> {
-        toml::from_str::<Limits>(text).unwrap().quota().unwrap().unwrap()
+        toml::from_str::<Limits>(text).unwrap().quota(Of::Callers).unwrap().unwrap()
     }
 
     #[test]
@@ -139,8 +169,8 @@ mod tests {
 
     #[test]
     fn what_is_not_bounded_has_no_quota() {
-        assert!(Limits::default().quota().unwrap().is_none());
-        assert!(toml::from_str::<Limits>("burst = 3").unwrap().quota().is_err());
+        assert!(Limits::default().quota(Of::Models).unwrap().is_none());
+        assert!(toml::from_str::<Limits>("burst = 3").unwrap().quota(Of::Models).is_err());
         assert!(toml::from_str::<Limits>("requests_per_second = 0").is_err());
     }
 }

@@ -203,11 +203,17 @@ fn every_mistake_is_told_at_once() {
         issuer = 'i'
         audience = 'a'
         jwks = 'gone.json'
+        [[model]]
+        name = 'm'
+        limits = {}
         ";
     let refused = Policy::parse(text, &|_| Err("cannot be read".to_owned())).unwrap_err();
-    for mistake in
-        ["key[0].limits: burst", "certificate[0]: 'a' is there already", "issuer[0]: jwks 'gone.json'"]
-    {
+    for mistake in [
+        "key[0].limits: burst",
+        "certificate[0]: 'a' is there already",
+        "issuer[0]: jwks 'gone.json'",
+        "model[0].limits: bounds nothing",
+    ] {
         assert!(refused.message().contains(mistake), "{refused}");
     }
     let symmetric = r#"{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}"#;
@@ -218,7 +224,50 @@ fn every_mistake_is_told_at_once() {
         "key = 3",
         "unknown = 1",
         "anonymous = { roles = ['root'] }",
+        "[[model]]\nname = '['\nlimits = { concurrent = 1 }",
     ] {
         assert!(Policy::parse(wrong, &|_| Ok(String::new())).is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn each_model_has_a_bucket_of_its_own_whoever_asks() {
+    let (key, digest) = new_key([3; 32]);
+    let text = format!(
+        "anonymous = {{ roles = ['admin'] }}
+        [[key]]
+        name = 'app'
+        sha256 = '{digest}'
+        roles = ['infer']
+        limits = {{ concurrent = 1 }}
+        [[model]]
+        name = 'congestion-small'
+        limits = {{ concurrent = 3 }}
+        [[model]]
+        name = 'congestion*'
+        limits = {{ requests_per_second = 1, burst = 2 }}
+        "
+    );
+    let policy = policy(&text, "");
+    let app = policy.caller(&Credentials { api_key: Some(&key), ..Credentials::default() }).unwrap();
+    let nobody = policy.caller(&Credentials::default()).unwrap();
+    let first = policy.admit(&app, "congestion-1").unwrap();
+    let whose = |caller: &Caller, model: &str| {
+        let refused = policy.admit(caller, model).unwrap_err();
+        assert_eq!(refused.code(), ErrorCode::Overloaded);
+        refused.message().to_owned()
+    };
+    let callers = "caller 'app' has 1 requests in work, as many as its quota allows";
+    assert_eq!(whose(&app, "congestion-1"), callers);
+    drop(policy.admit(&nobody, "congestion-1").unwrap());
+    drop(first);
+    let models = "model 'congestion-1' is asked more often than its quota allows";
+    assert_eq!([whose(&app, "congestion-1"), whose(&nobody, "congestion-1")], [models; 2]);
+    assert!(policy.admit(&app, "congestion-2").is_ok(), "another model of the same rule");
+    let held: Vec<_> = (0..3).map(|_| policy.admit(&nobody, "congestion-small").unwrap()).collect();
+    let models = "model 'congestion-small' has 3 requests in work, as many as its quota allows";
+    assert_eq!(whose(&app, "congestion-small"), models);
+    assert!(policy.admit(&app, "churn").is_ok(), "who was refused gave its place back");
+    drop(held);
+    assert!(policy.admit(&app, "congestion-small").is_ok());
 }

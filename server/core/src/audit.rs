@@ -84,6 +84,10 @@ pub enum What {
     VersionFailed { reason: String },
     /// A version does not serve any more.
     VersionUnloaded { reason: String },
+    /// A version keeps failing and is taken out of the traffic.
+    VersionTripped { reason: String },
+    /// A version that was taken out is back in the traffic.
+    VersionRecovered,
     /// Traffic follows another file, or none any more.
     TrafficApplied,
     /// A traffic file cannot be honoured; the one before applies.
@@ -151,6 +155,8 @@ impl What {
             Self::VersionLoaded => "version_loaded",
             Self::VersionFailed { .. } => "version_failed",
             Self::VersionUnloaded { .. } => "version_unloaded",
+            Self::VersionTripped { .. } => "version_tripped",
+            Self::VersionRecovered => "version_recovered",
             Self::TrafficApplied => "traffic_applied",
             Self::TrafficRefused { .. } => "traffic_refused",
             Self::WeightsSet { .. } => "weights_set",

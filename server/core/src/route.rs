@@ -34,6 +34,8 @@ pub enum RouteReason {
     Sticky,
     /// The split, in turn.
     Split,
+    /// A version in the place of one that keeps failing and is out of the traffic.
+    Fallback,
 }
 
 impl RouteReason {
@@ -46,6 +48,7 @@ impl RouteReason {
             Self::Rule => "rule",
             Self::Sticky => "sticky",
             Self::Split => "split",
+            Self::Fallback => "fallback",
         }
     }
 }

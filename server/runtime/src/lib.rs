@@ -4,6 +4,7 @@
 
 mod atomic_file;
 pub mod batcher;
+mod breaker;
 mod classification;
 pub mod config;
 pub mod instances;

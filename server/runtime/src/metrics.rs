@@ -16,7 +16,7 @@ use metrics::{
 
 use self::device::DeviceMetrics;
 pub(crate) use self::device::{DeviceMemoryGauge, precision_error};
-use crate::{batcher::Reason, rollout, shadow, statistics::Execution, traffic};
+use crate::{batcher::Reason, breaker, rollout, shadow, statistics::Execution, traffic};
 
 /// Requests answered with a result.
 pub const REQUEST_SUCCESS: &str = "nv_inference_request_success";
@@ -130,6 +130,7 @@ pub fn describe() {
     describe_gauge!(QUEUE_DEPTH, "Number of requests waiting in the queue");
     describe_gauge!(RUNNING, "Number of batches that sessions are running");
     describe_gauge!(WITHOUT_SESSION, "Number of instances that have no session");
+    breaker::describe();
     device::describe();
     traffic::describe();
     shadow::describe();

@@ -20,10 +20,22 @@ pub struct ModelSettings {
     pub default_queue_policy: QueuePolicy,
     /// Requests to run before the version serves.
     pub warmup: Vec<WarmupRequest>,
+    /// Whether the version is taken out of the traffic where its runs keep failing.
+    pub circuit_breaker: CircuitBreaker,
     /// Labels of an output's classes, by output name.
     pub class_labels: BTreeMap<String, Vec<String>>,
     /// Free-form parameters for the engine.
     pub parameters: BTreeMap<String, String>,
+}
+
+/// Whether versions that keep failing are taken out of the traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum CircuitBreaker {
+    /// They are, where another version can answer.
+    #[default]
+    On,
+    /// Requests go where the traffic says, whatever comes of them.
+    Off,
 }
 
 /// Triton's `dynamic_batching`.

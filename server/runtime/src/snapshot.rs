@@ -13,12 +13,14 @@ use girandole_core::{Error, InferRequest, PrecisionReport, Result, Route, Versio
 use girandole_proto::config::ModelConfig;
 
 use crate::{
+    breaker::Trial,
     instances::Serving,
     rollout::Sample,
-    routing::{Miss, Routes},
+    routing::{Choice, Miss, Routes},
     service::VersionState,
     settings::ModelSettings,
     shadow::Recipient,
+    sync::now,
 };
 
 /// When to ask again for a model that does not serve now.
@@ -88,6 +90,15 @@ pub(crate) struct Routed<'a> {
     pub(crate) shadow: Option<Recipient>,
     /// The rollout that its outcome counts for, if one runs.
     pub(crate) sample: Option<Sample>,
+    /// Held while it is answered, where it tries a version that is out of the traffic.
+    pub(crate) trial: Option<Trial>,
+}
+
+/// The version that answers a request.
+struct Chosen<'a> {
+    version: &'a Arc<ServedVersion>,
+    route: Route,
+    trial: Option<Trial>,
 }
 
 impl Snapshot {
@@ -110,12 +121,18 @@ impl Snapshot {
         let model = self.model(&request.model)?;
         let choice = model.routes.choose(request, model.serving());
         let choice = choice.map_err(|miss| model.missed(miss, &request.version))?;
+        let mut chosen = Chosen { version: model.version(choice.version)?, route: choice.route, trial: None };
+        if chosen.version.serving.breaker().is_out() {
+            chosen = model.around(chosen, request);
+        }
+        let Chosen { version, route, trial } = chosen;
+        model.routes.count(&route);
         // Who names a version tests it, and is no sample of the traffic.
         let dealt_out = request.version == VersionSelector::Any;
-        let shadow = dealt_out.then(|| model.shadow(choice.version)).flatten();
+        let shadow = dealt_out.then(|| model.shadow(version.version)).flatten();
         let watch = model.routes.watch();
-        let sample = watch.and_then(|watch| watch.sample(choice.version, choice.route.reason));
-        Ok(Routed { version: model.version(choice.version)?, route: choice.route, shadow, sample })
+        let sample = watch.and_then(|watch| watch.sample(version.version, route.reason));
+        Ok(Routed { version, route, shadow, sample, trial })
     }
 
     fn model(&self, name: &str) -> Result<&ServedModel> {
@@ -132,6 +149,24 @@ impl ServedModel {
     /// A version of [`Self::serving`].
     fn version(&self, number: u64) -> Result<&Arc<ServedVersion>> {
         self.versions.get(&number).ok_or_else(|| self.not_serving())
+    }
+
+    /// What comes of a choice whose version is out of the traffic: a trial where it is time for one, else another
+    /// version where there is one.
+    #[cold]
+    fn around<'a>(&'a self, chosen: Chosen<'a>, request: &InferRequest) -> Chosen<'a> {
+        if !self.routes.may_fall_back(request, chosen.version.version) {
+            return chosen;
+        }
+        let trial = chosen.version.serving.breaker().begin_trial(now());
+        if trial.is_some() {
+            return Chosen { trial, ..chosen };
+        }
+        let healthy = self.versions.iter().filter(|(_, version)| !version.serving.breaker().is_out());
+        let other =
+            self.routes.fall_back(request, chosen.version.version, healthy.map(|(&number, _)| number));
+        let other = other.and_then(|Choice { version, route }| Some((self.versions.get(&version)?, route)));
+        other.map_or(chosen, |(version, route)| Chosen { version, route, trial: None })
     }
 
     /// Who gets a copy of a request that version `answering` answers, if anybody does.

@@ -35,17 +35,18 @@ pub(crate) async fn authorize(State(door): State<Door>, mut request: Request, ne
 
 async fn admit(door: &Door, request: &mut Request) -> Result<Option<Admitted>> {
     let Some(caller) = door.guard.caller(request.headers(), request.extensions())? else { return Ok(None) };
-    caller.may(door.action, model(request).await.as_deref())?;
-    let admitted = if door.action == Action::Infer { admission(door.style, &caller)? } else { None };
+    let model = model(request).await;
+    caller.may(door.action, model.as_deref())?;
+    let admitted = model.map(|model| admission(door, &caller, &model)).transpose()?.flatten();
     request.extensions_mut().insert(caller);
     Ok(admitted)
 }
 
 /// A call may be a stream of requests, so they are counted where they are read.
-fn admission(style: Style, caller: &Caller) -> Result<Option<Admitted>> {
-    match style {
-        Style::Rest => caller.admit(),
-        Style::Grpc => Ok(None),
+fn admission(door: &Door, caller: &Caller, model: &str) -> Result<Option<Admitted>> {
+    match (door.style, door.action) {
+        (Style::Rest, Action::Infer) => door.guard.admit(Some(caller), model),
+        _ => Ok(None),
     }
 }
 

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The label or version that the model's traffic gave the request to.
 const ARM: &str = "girandole-arm";
-/// Who chose the version: `newest`, `version`, `label`, `rule`, `sticky` or `split`.
+/// Who chose the version: `newest`, `version`, `label`, `rule`, `sticky`, `split` or `fallback`.
 const ROUTE: &str = "girandole-route";
 
 /// The headers of an HTTP request, or the metadata of a gRPC call, which are the same thing.

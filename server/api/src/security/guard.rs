@@ -11,7 +11,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use girandole_access::{Action, Caller, Credentials, Policy};
+use girandole_access::{Action, Admitted, Caller, Credentials, Policy};
 use girandole_core::{Error, ErrorCode, Result};
 use http::{Extensions, HeaderMap, HeaderName, header};
 
@@ -82,6 +82,15 @@ impl Guard {
             None if self.is_open() => Ok(()),
             None => Err(Error::internal("the request came past the policy")),
         }
+    }
+
+    /// Lets a request to a model in by all quotas that there are.
+    ///
+    /// # Errors
+    /// As [`Policy::admit`].
+    pub(crate) fn admit(&self, caller: Option<&Caller>, model: &str) -> Result<Option<Admitted>> {
+        let policy = self.0.as_ref().map(|shared| shared.policy.load());
+        policy.zip(caller).map(|(policy, caller)| policy.admit(caller, model)).transpose()
     }
 
     /// Takes over the files where they changed; true if they did.

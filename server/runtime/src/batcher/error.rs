@@ -4,6 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use girandole_core::{Error, ErrorCode};
 
+use crate::metrics::FailureReason;
+
 /// When to come back after the queue was full, or after the model went away.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -22,6 +24,18 @@ pub(crate) enum Refusal {
     Closed,
     /// No instance has a session, and why.
     NoSession(Arc<str>),
+}
+
+impl Refusal {
+    /// What it counts as.
+    pub(crate) fn reason(&self) -> FailureReason {
+        match self {
+            Self::Full(_) | Self::Expired | Self::TooLate => FailureReason::Rejected,
+            Self::Cancelled => FailureReason::Canceled,
+            Self::NoSession(_) => FailureReason::Backend,
+            Self::Closed => FailureReason::Other,
+        }
+    }
 }
 
 impl From<Refusal> for Error {

@@ -24,6 +24,7 @@ use super::{
     state::State,
 };
 use crate::{
+    breaker::Breaker,
     settings::ModelSettings,
     statistics::{FailureReason, Recorder},
     sync::{Condvar, Mutex, MutexGuard, lock, mpsc, now},
@@ -75,10 +76,16 @@ pub(crate) struct Batcher {
     pub(crate) policy: BatchPolicy,
     pub(crate) spec: ModelSpec,
     pub(crate) recorder: Arc<Recorder>,
+    pub(crate) breaker: Arc<Breaker>,
 }
 
 impl Batcher {
-    pub(crate) fn new(settings: &ModelSettings, instances: usize, recorder: Arc<Recorder>) -> Self {
+    pub(crate) fn new(
+        settings: &ModelSettings,
+        instances: usize,
+        recorder: Arc<Recorder>,
+        breaker: Arc<Breaker>,
+    ) -> Self {
         let policy = BatchPolicy::new(settings);
         Self {
             state: Mutex::new(State::new(settings, instances)),
@@ -89,6 +96,7 @@ impl Batcher {
             policy,
             spec: settings.spec.clone(),
             recorder,
+            breaker,
         }
     }
 
@@ -340,7 +348,7 @@ impl Batcher {
         self.recorder.queue_depth(state.queue.len());
         drop(state);
         for (message, refusal) in refused {
-            self.recorder.failure(failure_reason(&refusal), message.received.elapsed());
+            self.recorder.failure(refusal.reason(), message.received.elapsed());
             message.answer(Err(refusal.into()));
         }
     }
@@ -395,14 +403,5 @@ fn sleep_on<'a>(
     match until {
         None => signal.wait(state).unwrap_or_else(PoisonError::into_inner),
         Some(after) => signal.wait_timeout(state, after).unwrap_or_else(PoisonError::into_inner).0,
-    }
-}
-
-fn failure_reason(refusal: &Refusal) -> FailureReason {
-    match refusal {
-        Refusal::Full(_) | Refusal::Expired | Refusal::TooLate => FailureReason::Rejected,
-        Refusal::Cancelled => FailureReason::Canceled,
-        Refusal::NoSession(_) => FailureReason::Backend,
-        Refusal::Closed => FailureReason::Other,
     }
 }

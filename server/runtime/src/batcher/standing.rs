@@ -62,7 +62,9 @@ impl Batcher {
             return state;
         }
         self.recorder.without_session(state.standings.down());
-        let Some(why) = state.standings.reason() else { return state };
+        let why = state.standings.reason();
+        self.breaker.without_session(why.is_some());
+        let Some(why) = why else { return state };
         self.refuse_all(state, &Refusal::NoSession(why));
         self.lock()
     }

@@ -6,6 +6,7 @@
 mod batch_size;
 mod batching;
 mod brackets;
+mod circuit_breaker;
 mod files;
 mod format;
 mod graphs;

@@ -10,7 +10,7 @@ use girandole_proto::config::{
 };
 
 use super::{
-    Devices, batch_size, batching, graphs, instances, labels,
+    Devices, batch_size, batching, circuit_breaker, graphs, instances, labels,
     mistakes::Mistakes,
     platform, refused,
     reshape::Reshapes,
@@ -128,13 +128,15 @@ fn settings(
     let instances = instances::resolve(&config.instance_group, context.devices, mistakes);
     let written = warmup::resolve(&config.model_warmup, &spec, context.dir, mistakes);
     let graphs = graphs::resolve(config, &spec, &instances, mistakes);
+    let parameters = parameters(config);
     ModelSettings {
         instances,
         batching: dynamic.map(|dynamic| batching::resolve(dynamic, spec.max_batch_size, mistakes)),
         default_queue_policy: batching::default_policy(dynamic, mistakes),
         warmup: [written, graphs].concat(),
         class_labels: labels::resolve(&config.output, context.dir, mistakes),
-        parameters: parameters(config),
+        circuit_breaker: circuit_breaker::resolve(&parameters, mistakes),
+        parameters,
         spec,
     }
 }

@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use girandole_core::{DType, Dim, ModelSpec, Placement, TensorSpec};
 
 use super::*;
-use crate::settings::TimeoutAction;
+use crate::settings::{CircuitBreaker, TimeoutAction};
 
 /// A model that takes `x` FP32[batch, 3] and gives `y` FP32[batch, 2].
 fn batching_model() -> ModelSpec {
@@ -250,4 +250,18 @@ fn graphs_to_capture_are_requests_before_a_version_serves_on_a_gpu() {
         let refused = on(1, &graph).unwrap_err();
         assert!(refused.message().contains(mistake), "{refused}");
     }
+}
+
+#[test]
+fn the_circuit_breaker_is_on_or_off() {
+    let with = |value: &str| {
+        let text = format!(r#"parameters {{ key: "circuit_breaker" value {{ string_value: "{value}" }} }}"#);
+        resolved(&text, &batching_model()).map(|resolved| resolved.settings.circuit_breaker)
+    };
+    assert_eq!((with("on"), with("off")), (Ok(CircuitBreaker::On), Ok(CircuitBreaker::Off)));
+    let mistake = with("of").unwrap_err();
+    assert!(
+        mistake.message().contains("parameters.circuit_breaker: must be on or off, got 'of'"),
+        "{mistake}"
+    );
 }

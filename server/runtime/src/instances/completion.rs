@@ -50,6 +50,7 @@ impl Completion {
             Ok(answers) => answers,
             Err(error) => return self.answer_all(&error),
         };
+        self.batcher.breaker.ran(Ok(()), ended);
         self.record(outputs, ended);
         let times = self.times(outputs, ended);
         let took = ended.saturating_duration_since(self.started);
@@ -80,6 +81,7 @@ impl Completion {
     }
 
     fn answer_all(self, error: &Error) {
+        self.batcher.breaker.ran(Err(error), now());
         let Dispatch { messages, ticket, .. } = self.dispatch;
         let failed = messages.into_iter().map(|message| {
             self.batcher.recorder.failure(FailureReason::Backend, message.received.elapsed());

@@ -22,6 +22,7 @@ use tokio::sync::oneshot;
 
 pub use self::cores::CoreBudget;
 use self::memory::DeviceMemory;
+pub use crate::breaker::OnTurned;
 use crate::{
     batcher::{
         error::Refusal,
@@ -29,6 +30,7 @@ use crate::{
         queue::Place,
         service::Batcher,
     },
+    breaker::Breaker,
     metrics::FailureReason,
     settings::ModelSettings,
     statistics::ModelStatistics,
@@ -50,6 +52,8 @@ pub struct ServingOptions {
     pub version: u64,
     /// Processor threads that the sessions of all versions share: one budget for the whole server.
     pub cores: Arc<CoreBudget>,
+    /// What to do when the version is taken out of the traffic, or comes back.
+    pub on_turned: Option<OnTurned>,
     /// What to do when everything is closed.
     pub on_closed: Option<OnClosed>,
 }
@@ -126,6 +130,11 @@ impl Serving {
     /// `Unavailable` with the reason why none can.
     pub fn health(&self) -> Result<()> {
         self.batcher.health()
+    }
+
+    /// What takes the version out of the traffic where its runs keep failing.
+    pub(crate) fn breaker(&self) -> &Arc<Breaker> {
+        &self.batcher.breaker
     }
 
     /// What was counted since the start.

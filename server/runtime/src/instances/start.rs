@@ -7,6 +7,7 @@ use girandole_core::{DeviceKind, Error, Placement, Result, SessionOptions};
 use super::{OnClosed, Serving, ServingOptions, memory::DeviceMemory, worker::Instance};
 use crate::{
     batcher::service::Batcher,
+    breaker::Breaker,
     statistics::Recorder,
     sync::{Mutex, lock, mpsc, thread},
 };
@@ -18,7 +19,9 @@ pub(super) fn start(options: ServingOptions) -> Result<Serving> {
         some => some.to_vec(),
     };
     let recorder = Arc::new(Recorder::new(&options.name, options.version));
-    let batcher = Arc::new(Batcher::new(&options.settings, placements.len(), recorder));
+    let named = (&*options.name, options.version);
+    let breaker = Arc::new(Breaker::new(named, options.settings.circuit_breaker, options.on_turned));
+    let batcher = Arc::new(Batcher::new(&options.settings, placements.len(), recorder, breaker));
     let memory = DeviceMemory::new(&options.model, (&options.name, options.version), &placements);
     let memory = Arc::new(memory);
     // Made before the first thread: dropping it on an error is what closes the others.

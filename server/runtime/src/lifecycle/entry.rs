@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use super::{
     job::Updated,
     patience::Running,
-    plan::{self, Attempt},
+    plan::{self, Attempt, Present},
     signposts::Signposts,
 };
 use crate::{
@@ -35,6 +35,8 @@ pub(super) enum Task {
     Update(FoundModel, Actor),
     /// Look for versions that are needed now.
     Look(Actor),
+    /// Look for the last good version, where all that serve keep failing.
+    BringBack,
     /// Load it anew because somebody asked, with this configuration in place of the file's.
     Load(Option<String>, Option<Done>),
     /// Take every version away because somebody asked.
@@ -48,7 +50,7 @@ impl Task {
     pub(super) fn actor(&self) -> Actor {
         match self {
             Self::Update(_, who) | Self::Look(who) => who.clone(),
-            Self::Load(_, None) => Actor::Server,
+            Self::BringBack | Self::Load(_, None) => Actor::Server,
             Self::Load(_, Some(_)) | Self::Unload(_) => Actor::Client,
             Self::Remove => Actor::Repository,
         }
@@ -60,6 +62,10 @@ impl Task {
 pub(super) struct Entry {
     pub(super) serving: BTreeMap<u64, Arc<ServedVersion>>,
     pub(super) tried: BTreeMap<u64, Attempt>,
+    /// Those that were told of as out of the traffic.
+    pub(super) told_tripped: BTreeSet<u64>,
+    /// Its files as they were when they were last looked at.
+    pub(super) found: Option<FoundModel>,
     /// The configuration that a caller gave with its last load.
     pub(super) config: Option<String>,
     pub(super) running: Option<Running>,
@@ -97,6 +103,11 @@ impl Entry {
         self.queue.push_back(task);
     }
 
+    /// What serves, and how.
+    pub(super) fn present(&self) -> Present {
+        Present { serving: self.serving.keys().copied().collect(), tripped: self.tripped() }
+    }
+
     /// These versions are being loaded; those that serve go on serving.
     pub(super) fn loading(&mut self, versions: &[u64]) {
         let reason = self.running.map_or("", Running::reason);
@@ -126,16 +137,17 @@ impl Entry {
             }
         }
         let on_disk: BTreeSet<u64> = updated.found.versions.keys().copied().collect();
-        let serving = self.serving.keys().copied().collect();
+        let present = self.present();
         self.signposts.bind(&self.serving);
-        let wanted = plan::wanted(&updated.policy, &self.signposts.versions(), &updated.found, &serving);
-        for number in plan::to_withdraw(&wanted, &serving, &on_disk) {
+        let wanted = plan::wanted(&updated.policy, &self.signposts.versions(), &updated.found, &present);
+        for number in plan::to_withdraw(&wanted, &present.serving, &on_disk) {
             self.withdraw(number, "another version serves");
         }
         self.signposts.bind(&self.serving);
         self.states
             .retain(|number, status| on_disk.contains(number) || status.state != VersionState::Unavailable);
         self.tried.retain(|number, _| on_disk.contains(number));
+        self.found = Some(updated.found);
         first_failure
     }
 
@@ -181,6 +193,7 @@ impl Entry {
         self.problem = None;
         self.tried.clear();
         self.config = None;
+        self.found = None;
         self.signposts.bind(&self.serving);
     }
 
@@ -206,11 +219,12 @@ impl Entry {
         self.changes.push((self.actor.clone(), change));
     }
 
-    fn digest(&self, number: u64) -> Option<Arc<str>> {
+    pub(super) fn digest(&self, number: u64) -> Option<Arc<str>> {
         self.serving.get(&number)?.digest.clone()
     }
 
     fn retire(&mut self, number: u64) {
+        self.told_tripped.remove(&number);
         if let Some(version) = self.serving.remove(&number) {
             self.retired.push((number, Arc::downgrade(&version)));
         }

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::{
     ControlMode, Event, OnUnloaded, RuntimeOptions,
     admission::Admission,
-    job::{CloseHook, Workshop},
+    job::{CloseHook, Hooks, TurnHook, Workshop},
     manager::{Manager, State},
     pool::{Pool, Purpose},
     prepare::Preparation,
@@ -59,11 +59,12 @@ impl Runtime {
         });
         let open = Arc::new(AtomicUsize::new(0));
         let on_closed = on_closed(open.clone(), events.clone(), options.on_unloaded.clone());
+        let hooks = Hooks { on_closed, on_turned: on_turned(events.clone()) };
         let roots = Roots::new(&options.repositories).under(overlays);
         let watch = watch_options(&options, roots.clone());
         let manager = Manager {
             shared: shared.clone(),
-            workshop: Arc::new(workshop(&options, roots, loader, on_closed)?),
+            workshop: Arc::new(workshop(&options, roots, loader, hooks)?),
             pool: Pool::start(options.load_threads, Purpose::Load(options.load_priority))?,
             events: events.clone(),
             rollouts: Rollouts::open(shared.clock, options.state_dir, &options.repositories),
@@ -99,7 +100,7 @@ fn workshop(
     options: &RuntimeOptions,
     roots: Roots,
     loader: Arc<dyn Loader>,
-    on_closed: CloseHook,
+    hooks: Hooks,
 ) -> Result<Workshop> {
     let preparation = Preparation {
         loader,
@@ -115,7 +116,7 @@ fn workshop(
         admission: Admission::new(options.available_memory),
         openers: Pool::start(options.load_threads, Purpose::Open)?,
         default_warmup: options.default_warmup,
-        on_closed,
+        hooks,
     })
 }
 
@@ -155,6 +156,14 @@ fn on_closed(open: Arc<AtomicUsize>, events: Sender<Event>, on_unloaded: Option<
         let (open, events, on_unloaded) = (open.clone(), events.clone(), on_unloaded.clone());
         let counted = OpenVersion { open, events, on_unloaded, model: model.clone(), version };
         Box::new(move || drop(counted))
+    })
+}
+
+fn on_turned(events: Sender<Event>) -> TurnHook {
+    Box::new(move |model, version| {
+        let (events, model) = (events.clone(), model.clone());
+        // The manager may have ended where a shutdown ran out of time.
+        Box::new(move || drop(events.send(Event::Turned(model.clone(), version))))
     })
 }
 

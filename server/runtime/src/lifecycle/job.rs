@@ -12,7 +12,7 @@ use girandole_proto::config::ModelConfig;
 
 use super::{
     admission::Admission,
-    plan::{self, Attempt},
+    plan::{self, Attempt, Present},
     pool::Pool,
     precision,
     prepare::{Preparation, Prepared, read_config},
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     config::{Resolved, VersionPolicy},
-    instances::{CoreBudget, OnClosed, Serving, ServingOptions},
+    instances::{CoreBudget, OnClosed, OnTurned, Serving, ServingOptions},
     repository::{FoundModel, Roots, scan_model, version_digest},
     settings::ModelSettings,
     snapshot::ServedVersion,
@@ -29,6 +29,15 @@ use crate::{
 
 /// Makes what to call when the sessions of this version of this model are closed.
 pub(super) type CloseHook = Box<dyn Fn(&Arc<str>, u64) -> OnClosed + Send + Sync>;
+
+/// Makes what to call when the breaker of this version of this model opens or closes.
+pub(super) type TurnHook = Box<dyn Fn(&Arc<str>, u64) -> OnTurned + Send + Sync>;
+
+/// What versions that serve tell the manager.
+pub(super) struct Hooks {
+    pub(super) on_closed: CloseHook,
+    pub(super) on_turned: TurnHook,
+}
 
 /// What all jobs share.
 pub(super) struct Workshop {
@@ -41,7 +50,7 @@ pub(super) struct Workshop {
     /// Start what serves.
     pub(super) openers: Pool,
     pub(super) default_warmup: bool,
-    pub(super) on_closed: CloseHook,
+    pub(super) hooks: Hooks,
 }
 
 /// One look at one model.
@@ -49,7 +58,7 @@ pub(super) struct Update {
     pub(super) name: Arc<str>,
     /// What the scan found; `None` looks anew.
     pub(super) found: Option<FoundModel>,
-    pub(super) serving: BTreeSet<u64>,
+    pub(super) present: Present,
     /// The versions that its traffic speaks of, where no newer traffic is found.
     pub(super) traffic: BTreeSet<u64>,
     pub(super) tried: BTreeMap<u64, Attempt>,
@@ -93,7 +102,7 @@ impl Workshop {
         let policy = VersionPolicy::from_config(written.version_policy.as_ref())?;
         let traffic = found.traffic.as_ref().and_then(|traffic| traffic.parse(&update.name).ok());
         let traffic = traffic.map_or(update.traffic, |traffic| traffic.versions());
-        let wanted = plan::wanted(&policy, &traffic, &found, &update.serving);
+        let wanted = plan::wanted(&policy, &traffic, &found, &update.present);
         if wanted.is_empty() && found.versions.values().all(|version| !version.settling) {
             return Err(Error::invalid(plan::nothing_to_serve(&policy, &found)));
         }
@@ -136,7 +145,8 @@ impl Workshop {
             name: name.clone(),
             version: number,
             cores: self.cores.clone(),
-            on_closed: Some((self.on_closed)(name, number)),
+            on_turned: Some((self.hooks.on_turned)(name, number)),
+            on_closed: Some((self.hooks.on_closed)(name, number)),
         };
         let serving = self.openers.ask(|| Serving::start(options))?;
         if !warm {

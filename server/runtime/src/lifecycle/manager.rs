@@ -39,6 +39,8 @@ pub(crate) enum Event {
     Updated(Arc<str>, Result<Updated>, Option<Done>),
     /// The sessions of a version are closed.
     Closed(Arc<str>, u64),
+    /// The breaker of a version opened or closed.
+    Turned(Arc<str>, u64),
     /// Somebody asks to load a model, with a configuration in place of the file's.
     Load(String, Option<String>, Done),
     /// Somebody asks to unload a model.
@@ -113,6 +115,7 @@ impl Manager {
                     entry.closed(version);
                 }
             }
+            Event::Turned(model, version) => self.look_at_breaker(&model, version),
             Event::Load(model, config, done) => self.enqueue(&model.into(), Task::Load(config, Some(done))),
             Event::Unload(model, done) => self.unload(&model, done),
             Event::Traffic(model, edit, done) => self.edit_traffic(&model.into(), edit, done),
@@ -223,6 +226,7 @@ impl Manager {
             match task {
                 Task::Update(found, _) => self.start(name, Some(found), false, None),
                 Task::Look(_) => self.start(name, None, false, None),
+                Task::BringBack => self.bring_back(name),
                 Task::Load(config, done) => {
                     self.entry(name).config = config;
                     self.start(name, None, true, done);
@@ -243,14 +247,20 @@ impl Manager {
         self.state.entries.get_mut(name).filter(|entry| entry.running.is_none())?.queue.pop_front()
     }
 
-    fn start(&mut self, name: &Arc<str>, found: Option<FoundModel>, force: bool, done: Option<Done>) {
+    pub(super) fn start(
+        &mut self,
+        name: &Arc<str>,
+        found: Option<FoundModel>,
+        force: bool,
+        done: Option<Done>,
+    ) {
         let running = Running::Until(self.rollouts.clock.now() + self.patience);
         let entry = self.entry(name);
         entry.running = Some(running);
         let update = Update {
             name: name.clone(),
             found,
-            serving: entry.serving.keys().copied().collect(),
+            present: entry.present(),
             traffic: entry.signposts.versions(),
             tried: entry.tried.clone(),
             config: entry.config.clone(),

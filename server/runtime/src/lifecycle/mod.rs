@@ -5,6 +5,7 @@
 //! takes long. They talk through events, so no lock is held and no request ever waits for any of them.
 
 mod admission;
+mod breakers;
 mod check;
 mod entry;
 mod handle;

@@ -26,18 +26,33 @@ impl Attempt {
     }
 }
 
+/// What serves.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Present {
+    pub(super) serving: BTreeSet<u64>,
+    /// Those of them that keep failing.
+    pub(super) tripped: BTreeSet<u64>,
+}
+
 /// The versions to have, out of those complete and those that serve while somebody rewrites their files: what the
-/// policy selects, and what the traffic speaks of.
+/// policy selects, and what the traffic speaks of. Where all that the policy selects keeps failing, what it would
+/// select without them too; what keeps failing besides stays, or it would be brought back again.
 pub(super) fn wanted(
     policy: &VersionPolicy,
     traffic: &BTreeSet<u64>,
     found: &FoundModel,
-    serving: &BTreeSet<u64>,
+    present: &Present,
 ) -> BTreeSet<u64> {
+    let Present { serving, tripped } = present;
     let on_disk =
         found.versions.iter().filter(|(number, version)| !version.settling || serving.contains(number));
-    let on_disk = on_disk.map(|(&number, _)| number).collect();
-    policy.select(&on_disk).union(&(traffic & &on_disk)).copied().collect()
+    let on_disk: BTreeSet<u64> = on_disk.map(|(&number, _)| number).collect();
+    let selected = policy.select(&on_disk);
+    let spare = match selected.is_subset(tripped) {
+        true => &policy.select(&(&on_disk - tripped)) | &(tripped & &on_disk),
+        false => BTreeSet::new(),
+    };
+    &(&selected | &spare) | &(traffic & &on_disk)
 }
 
 /// What a version would be loaded from now.
@@ -107,19 +122,42 @@ mod tests {
         FoundModel { versions, ..FoundModel::default() }
     }
 
+    fn serving(numbers: &[u64]) -> Present {
+        Present { serving: set(numbers), ..Present::default() }
+    }
+
     #[test]
     fn a_half_written_version_is_not_wanted_unless_it_serves() {
         let latest = VersionPolicy::Latest(1);
         let none = set(&[]);
-        assert_eq!(wanted(&latest, &none, &found(&[1], &[2]), &set(&[1])), set(&[1]));
-        assert_eq!(wanted(&latest, &none, &found(&[1], &[2]), &set(&[2])), set(&[2]));
-        assert_eq!(wanted(&VersionPolicy::All, &none, &found(&[1, 3], &[2]), &none), set(&[1, 3]));
+        assert_eq!(wanted(&latest, &none, &found(&[1], &[2]), &serving(&[1])), set(&[1]));
+        assert_eq!(wanted(&latest, &none, &found(&[1], &[2]), &serving(&[2])), set(&[2]));
+        assert_eq!(wanted(&VersionPolicy::All, &none, &found(&[1, 3], &[2]), &serving(&[])), set(&[1, 3]));
     }
 
     #[test]
     fn what_traffic_speaks_of_is_wanted_where_it_is_complete() {
         let (latest, traffic) = (VersionPolicy::Latest(1), set(&[1, 4, 9]));
-        assert_eq!(wanted(&latest, &traffic, &found(&[1, 2, 3], &[4]), &set(&[])), set(&[1, 3]));
+        assert_eq!(wanted(&latest, &traffic, &found(&[1, 2, 3], &[4]), &serving(&[])), set(&[1, 3]));
+    }
+
+    #[test]
+    fn where_all_that_is_selected_keeps_failing_the_last_good_one_is_wanted_too() {
+        use VersionPolicy::{All, Latest, Specific};
+        for (policy, tripped, expected) in [
+            (Latest(1), &[][..], &[4][..]),
+            (Latest(1), &[4], &[3, 4]),
+            (Latest(1), &[3, 4], &[2, 3, 4]),
+            (Latest(1), &[3], &[4]),
+            (Latest(2), &[4], &[3, 4]),
+            (Latest(2), &[3, 4], &[1, 2, 3, 4]),
+            (All, &[1, 2, 3, 4], &[1, 2, 3, 4]),
+            (Specific(set(&[2])), &[2], &[2]),
+        ] {
+            let present = Present { serving: set(tripped), tripped: set(tripped) };
+            let wanted = wanted(&policy, &set(&[]), &found(&[1, 2, 3, 4], &[]), &present);
+            assert_eq!(wanted, set(expected), "{policy:?} {tripped:?}");
+        }
     }
 
     #[test]

@@ -93,6 +93,7 @@ mod tests {
             batching: None,
             default_queue_policy: QueuePolicy::default(),
             warmup: Vec::new(),
+            circuit_breaker: Default::default(),
             class_labels: BTreeMap::new(),
             parameters: BTreeMap::new(),
         };

@@ -80,9 +80,14 @@ impl Watch {
     /// The sample that a request is; `None` where it is none.
     pub(crate) fn sample(self: &Arc<Self>, version: u64, reason: RouteReason) -> Option<Sample> {
         let dealt_out = matches!(reason, RouteReason::Split | RouteReason::Sticky);
-        let canary = version == self.arms.canary;
+        let canary = self.is_canary(version);
         let sample = || Sample { watch: self.clone(), canary, received: Instant::now(), ended: false };
         (dealt_out && (canary || version == self.arms.stable)).then(sample)
+    }
+
+    /// Whether it looks at a version as the canary.
+    pub(crate) fn is_canary(&self, version: u64) -> bool {
+        version == self.arms.canary
     }
 
     /// Whether a copy of what `answering` answers, for `shadow`, compares the two arms.

@@ -3,6 +3,7 @@
 //! A caller that names a version or a label gets it. Else the first rule that takes the request and whose target
 //! serves, else the split, else the newest version that serves.
 
+mod fallback;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +37,8 @@ pub struct Routes {
     pub(crate) turn: Arc<AtomicU64>,
     /// The shadow's.
     pub(crate) shadow_turn: Arc<AtomicU64>,
+    /// Of requests whose version is out: theirs are every second one, say, and would all go the same way.
+    pub(crate) fallback_turn: Arc<AtomicU64>,
     /// Its counts, where it points to a version.
     pub(crate) shadow_metrics: Option<Arc<ShadowMetrics>>,
     pub(crate) metrics: TrafficMetrics,
@@ -91,7 +94,7 @@ impl Routes {
         serving: impl DoubleEndedIterator<Item = u64> + Clone,
     ) -> Result<Choice, Miss> {
         let reason = match &request.version {
-            VersionSelector::Any => return self.by_traffic(request, serving),
+            VersionSelector::Any => return self.by_traffic(request, serving, &self.turn),
             VersionSelector::Number(_) => RouteReason::Version,
             VersionSelector::Label(_) => RouteReason::Label,
         };
@@ -100,13 +103,14 @@ impl Routes {
             VersionSelector::Label(label) => Some(label.as_str().into()),
             _ => None,
         };
-        Ok(self.chosen(version, Route { arm, reason }))
+        Ok(Choice { version, route: Route { arm, reason } })
     }
 
     fn by_traffic(
         &self,
         request: &InferRequest,
         mut serving: impl DoubleEndedIterator<Item = u64> + Clone,
+        turn: &AtomicU64,
     ) -> Result<Choice, Miss> {
         let bound = |target: &Target| {
             let number = self.version(target)?;
@@ -115,28 +119,28 @@ impl Routes {
         let rule = self.traffic.rules.iter().filter(|rule| rule.takes(request));
         if let Some((rule, version)) = rule.filter_map(|rule| Some((rule, bound(&rule.to)?))).next() {
             let route = Route { arm: Some(rule.to.to_string().into()), reason: RouteReason::Rule };
-            return Ok(self.chosen(version, route));
+            return Ok(Choice { version, route });
         }
         let Some(split) = &self.traffic.split else {
             let version = serving.next_back().ok_or(Miss::NothingServes)?;
             return Ok(Choice { version, route: Route::default() });
         };
-        let (arm, reason) = self.by_split(split, request, |arm| bound(&arm.target).is_some());
+        let (arm, reason) = Self::by_split(split, request, turn, |arm| bound(&arm.target).is_some());
         let (arm, version) = arm.and_then(|arm| Some((arm, bound(&arm.target)?))).ok_or(Miss::NoArmServes)?;
-        Ok(self.chosen(version, Route { arm: Some(arm.name.clone()), reason }))
+        Ok(Choice { version, route: Route { arm: Some(arm.name.clone()), reason } })
     }
 
     fn by_split<'a>(
-        &self,
         split: &'a Split,
         request: &InferRequest,
+        turn: &AtomicU64,
         open: impl Fn(&Arm) -> bool,
     ) -> (Option<&'a Arm>, RouteReason) {
         let key = split.sticky.iter().find_map(|source| source.value(request));
         match key.filter(|key| !key.is_empty()) {
             Some(key) => (split.by_key(&key, open), RouteReason::Sticky),
             None => {
-                let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+                let turn = turn.fetch_add(1, Ordering::Relaxed);
                 (split.by_turn(turn, open), RouteReason::Split)
             }
         }
@@ -163,11 +167,11 @@ impl Routes {
         }
     }
 
-    fn chosen(&self, version: u64, route: Route) -> Choice {
+    /// Counts a request that goes this way.
+    pub(crate) fn count(&self, route: &Route) {
         if let Some(arm) = &route.arm {
             self.metrics.request(arm, route.reason);
         }
-        Choice { version, route }
     }
 }
 

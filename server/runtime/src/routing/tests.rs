@@ -79,6 +79,52 @@ fn the_callers_wish_comes_first_then_rules_then_the_split() {
 }
 
 #[test]
+fn what_the_traffic_would_choose_without_it_answers_instead_of_a_version_that_is_out() {
+    let routes = routes(TRAFFIC, &[1, 2, 3]);
+    let fallback = |parameters: &[_], healthy: &[u64]| {
+        let choice = routes.fall_back(&ask("", parameters), 2, healthy.iter().copied());
+        choice.map(|choice| (choice.version, choice.route.arm, choice.route.reason))
+    };
+    let expected = |version, arm: Option<&str>| Some((version, arm.map(Arc::from), RouteReason::Fallback));
+    assert_eq!(fallback(&[("group", "early")], &[1, 2]), expected(2, Some("stable")), "the rules' next");
+    assert_eq!(fallback(&[], &[1, 2, 3]), expected(2, Some("stable")));
+    assert_eq!(fallback(&[("subscriber", "7")], &[1, 3]), expected(1, None), "no arm: the one before");
+    assert_eq!(fallback(&[], &[3]), expected(3, None));
+    assert_eq!(fallback(&[], &[]), None);
+}
+
+#[test]
+fn what_is_newer_and_only_looked_at_answers_for_nobody() {
+    let text = "[split]\nweights = { 1 = 0, 2 = 1, 3 = 0 }\n[shadow]\nto = 4\npercent = 1";
+    let routes = routes(text, &[1, 2, 3, 4, 5]);
+    let fallback = |healthy: &[u64]| {
+        routes.fall_back(&ask("", &[]), 2, healthy.iter().copied()).map(|choice| choice.version)
+    };
+    assert_eq!((fallback(&[1, 3, 4, 5]), fallback(&[3, 4, 5]), fallback(&[3, 4])), (Some(1), Some(5), None));
+}
+
+#[test]
+fn shares_of_two_that_are_left_stay_what_they_were() {
+    let routes = routes("[split]\nweights = { 1 = 2, 2 = 1, 3 = 1 }", &[1, 2, 3]);
+    let mut counts = [0_i32; 4];
+    for _ in 0..1000 {
+        let choice = routes.choose(&ask("", &[]), [1, 2, 3].into_iter()).unwrap();
+        if choice.version == 1 {
+            let other = routes.fall_back(&ask("", &[]), 1, [2, 3].into_iter()).unwrap();
+            counts[usize::try_from(other.version).unwrap()] += 1;
+        }
+    }
+    assert!(counts[2].abs_diff(counts[3]) < 20 && counts[2] > 200, "{counts:?}");
+}
+
+#[test]
+fn who_names_a_version_is_not_sent_elsewhere() {
+    let routes = Routes::default();
+    assert!(routes.may_fall_back(&ask("", &[]), 2));
+    assert!(!routes.may_fall_back(&ask("2", &[]), 2) && !routes.may_fall_back(&ask("stable", &[]), 2));
+}
+
+#[test]
 fn a_split_whose_arms_are_all_gone_misses() {
     let routes = routes(TRAFFIC, &[1]);
     assert_eq!(routes.choose(&ask("", &[]), [1].into_iter()), Err(Miss::NoArmServes));

@@ -152,9 +152,10 @@ fn index_of(model: &ServedModel) -> Vec<IndexEntry> {
         return vec![IndexEntry { name: model.name.to_string(), version: None, state, reason: problem }];
     }
     let entries = model.states.iter().map(|(&version, status)| {
-        let serving = model.versions.get(&version).map(|version| version.serving.health());
-        let (state, reason) = match serving {
-            Some(Err(error)) => (VersionState::Unavailable, error.message().to_owned()),
+        let serving = model.versions.get(&version).map(|version| &version.serving);
+        let (state, reason) = match serving.map(|serving| (serving.health(), serving.breaker().trip())) {
+            Some((Err(error), _)) => (VersionState::Unavailable, error.message().to_owned()),
+            Some((Ok(()), Some(trip))) => (status.state, trip.to_string()),
             _ if status.reason.is_empty() => (status.state, problem.clone()),
             _ => (status.state, status.reason.clone()),
         };

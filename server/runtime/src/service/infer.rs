@@ -32,7 +32,7 @@ impl Service {
             return Err(Error::unavailable("the server is shutting down"));
         }
         let snapshot = self.0.snapshot.load();
-        let Routed { version, route, shadow, sample } = snapshot.route(&request)?;
+        let Routed { version, route, shadow, sample, trial: _trial } = snapshot.route(&request)?;
         let version = version.clone();
         drop(snapshot);
         let answer = self.answer(&version, request, Arrival { route, shadow, received }).await;

@@ -1,9 +1,13 @@
 //! Requests through the door: routing, checks, outputs and traces.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use girandole_core::{
-    Batch, BatchOutputs, ErrorCode, InferRequest, RequestedOutput, Result, VersionSelector, bytes_tensor,
+    Batch, BatchOutputs, Error, ErrorCode, InferRequest, RequestedOutput, Result, RouteReason,
+    VersionSelector, bytes_tensor,
     mock::{MockModel, gather},
 };
 
@@ -28,6 +32,7 @@ fn version(number: u64) -> Arc<ServedVersion> {
         batching: None,
         default_queue_policy: QueuePolicy::default(),
         warmup: Vec::new(),
+        circuit_breaker: Default::default(),
         class_labels: [("y1".to_owned(), vec!["cat".to_owned(), "dog".to_owned()])].into(),
         parameters: BTreeMap::new(),
     });
@@ -37,6 +42,7 @@ fn version(number: u64) -> Arc<ServedVersion> {
         name: "m".into(),
         version: number,
         cores: CoreBudget::new(1),
+        on_turned: None,
         on_closed: None,
     });
     let (model, config) = ("m".into(), Arc::default());
@@ -97,6 +103,31 @@ async fn a_request_goes_to_its_version_and_comes_back_named() {
         assert_eq!(names, ["y0", "y1", "y2", "y3"]);
         assert_eq!(response.outputs[0].tensor.data()[..], [5, 6]);
     }
+}
+
+#[tokio::test]
+async fn a_version_that_is_out_is_tried_by_one_request_at_a_time_and_others_go_elsewhere() {
+    let service = plain();
+    let snapshot = service.0.snapshot.load_full();
+    let out = snapshot.models["m"].versions[&3].serving.breaker();
+    let goes = |selector| {
+        let routed = snapshot.route(&ask("m", selector)).unwrap();
+        (routed.version.version, routed.route.reason, routed.trial)
+    };
+    out.without_session(true);
+    assert!(matches!(goes(""), (1, RouteReason::Fallback, None)));
+    assert!(matches!(goes("3"), (3, RouteReason::Version, None)));
+    out.without_session(false);
+    assert!(matches!(goes(""), (3, RouteReason::Newest, None)));
+    // An hour ago, so that it is time to try.
+    let then = Instant::now().checked_sub(Duration::from_secs(3600)).unwrap();
+    (0..5).for_each(|_| out.ran(Err(&Error::internal("it was odd")), then));
+    let first = goes("");
+    assert!(matches!(first, (3, RouteReason::Newest, Some(_))));
+    assert!(matches!(goes(""), (1, RouteReason::Fallback, None)));
+    assert!(matches!(goes("3"), (3, RouteReason::Version, None)));
+    drop(first);
+    assert!(matches!(goes(""), (3, RouteReason::Newest, Some(_))));
 }
 
 #[tokio::test]

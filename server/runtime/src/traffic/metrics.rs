@@ -18,9 +18,9 @@ const LABEL_PENDING: &str = "girandole_label_pending";
 /// Whether the newest traffic file was refused.
 const REFUSED: &str = "girandole_traffic_refused";
 
-/// Who may have chosen an arm; the others choose without traffic's say.
-const REASONS: [RouteReason; 4] =
-    [RouteReason::Label, RouteReason::Rule, RouteReason::Sticky, RouteReason::Split];
+/// Why an arm may have got a request; for the others traffic has no say.
+const REASONS: [RouteReason; 5] =
+    [RouteReason::Label, RouteReason::Rule, RouteReason::Sticky, RouteReason::Split, RouteReason::Fallback];
 
 /// Describes the traffic's metrics to the recorder in place.
 pub(crate) fn describe() {
@@ -38,7 +38,7 @@ pub(crate) fn describe() {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TrafficMetrics {
     model: Arc<str>,
-    requests: HashMap<Arc<str>, [Counter; 4]>,
+    requests: HashMap<Arc<str>, [Counter; 5]>,
 }
 
 impl TrafficMetrics {
@@ -94,7 +94,7 @@ fn arms(traffic: &Traffic) -> &[Arm] {
     traffic.split.as_ref().map_or(&[], |split| split.arms())
 }
 
-fn counters(model: &str, arm: &str) -> [Counter; 4] {
+fn counters(model: &str, arm: &str) -> [Counter; 5] {
     REASONS.map(|reason| {
         let labels =
             [("model", model.to_owned()), ("arm", arm.to_owned()), ("reason", reason.as_str().to_owned())];

@@ -115,7 +115,7 @@ impl Call {
 
 async fn run(oip: &Oip, message: ModelInferRequest, call: &Call) -> Result<(InferResponse, Wishes)> {
     oip.guard.permits(call.caller.as_ref(), Action::Infer, &message.model_name)?;
-    let _in_work = call.caller.as_ref().map(Caller::admit).transpose()?;
+    let _in_work = oip.guard.admit(call.caller.as_ref(), &message.model_name)?;
     let (mut request, wishes) = tensors::request(message, &oip.limits)?;
     request.deadline = call.deadline;
     request.headers = Some(call.headers.clone());

@@ -28,6 +28,7 @@ fn settings(policy: QueuePolicy) -> ModelSettings {
         }),
         default_queue_policy: policy,
         warmup: Vec::new(),
+        circuit_breaker: Default::default(),
         class_labels: BTreeMap::new(),
         parameters: BTreeMap::new(),
     }

@@ -222,6 +222,7 @@ impl Bench {
             name: "m".into(),
             version: plan.adds.into(),
             cores: CoreBudget::new(plan.cores),
+            on_turned: None,
             on_closed: Some(Box::new(move || {
                 noted.check(noted.open.load(Ordering::SeqCst) == 0, "closed with a session open");
                 noted.check(noted.running.load(Ordering::SeqCst) == 0, "closed while a batch ran");
@@ -302,6 +303,7 @@ fn settings(plan: Plan) -> ModelSettings {
         }),
         default_queue_policy: QueuePolicy::default(),
         warmup: Vec::new(),
+        circuit_breaker: Default::default(),
         class_labels: Default::default(),
         parameters: Default::default(),
     }

@@ -19,6 +19,7 @@ fn start(model: impl Model + 'static, settings: ModelSettings, cores: &Arc<CoreB
         name: "m".into(),
         version: 1,
         cores: cores.clone(),
+        on_turned: None,
         on_closed: None,
     });
     Arc::new(serving.unwrap())

@@ -108,6 +108,7 @@ async fn a_timeout_is_kept_while_a_session_is_opened_anew() {
         name: "m".into(),
         version: 1,
         cores: CoreBudget::new(1),
+        on_turned: None,
         on_closed: None,
     });
     let bench = Bench { serving: Arc::new(serving.unwrap()), gate: gate.clone(), seen: Seen::default() };

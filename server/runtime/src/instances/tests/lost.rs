@@ -13,6 +13,8 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use super::*;
 use crate::{
     batcher::{recover::Stage, service::Dispatch, testing::message},
+    breaker::Breaker,
+    settings::CircuitBreaker,
     statistics::Recorder,
 };
 
@@ -44,6 +46,7 @@ impl Lossy {
             name: "m".into(),
             version: 1,
             cores: CoreBudget::new(1),
+            on_turned: None,
             on_closed: None,
         });
         Bench { serving: Arc::new(serving.unwrap()), gate: self.gate.clone(), seen: Seen::default() }
@@ -196,7 +199,8 @@ fn row(value: u8) -> Batch {
 #[test]
 fn parts_that_come_back_when_no_session_is_left_are_refused_and_counted() {
     let recorder = Arc::new(Recorder::new("m", 1));
-    let batcher = Batcher::new(&settings(8), 1, recorder.clone());
+    let breaker = Arc::new(Breaker::new(("m", 1), CircuitBreaker::On, None));
+    let batcher = Batcher::new(&settings(8), 1, recorder.clone(), breaker);
     let mut answers = [1, 2].map(|value| {
         let (message, answer) = message(&batcher.spec, &[value]);
         assert!(batcher.submit(message).is_some());

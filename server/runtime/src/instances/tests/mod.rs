@@ -1,6 +1,7 @@
 //! A version's queue and sessions together, over models of closures that wait at a gate.
 
 mod answers;
+mod breaker;
 mod devices;
 mod failures;
 mod limits;
@@ -90,6 +91,7 @@ pub(super) fn settings(max_rows: usize) -> ModelSettings {
         }),
         default_queue_policy: QueuePolicy::default(),
         warmup: Vec::new(),
+        circuit_breaker: Default::default(),
         class_labels: BTreeMap::new(),
         parameters: BTreeMap::new(),
     }
@@ -135,6 +137,7 @@ impl Bench {
             name: "m".into(),
             version: 1,
             cores: CoreBudget::new(64),
+            on_turned: None,
             on_closed: None,
         });
         Self { serving: Arc::new(serving.unwrap()), gate, seen }

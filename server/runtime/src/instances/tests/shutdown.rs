@@ -76,6 +76,7 @@ fn when_the_last_session_is_closed_the_model_is_gone() {
         name: "m".into(),
         version: 1,
         cores: CoreBudget::new(1),
+        on_turned: None,
         on_closed: Some(Box::new(move || closed.send(weak.strong_count()).unwrap())),
     });
     drop(serving.unwrap());
@@ -112,6 +113,7 @@ fn a_session_that_cannot_be_opened_closes_the_others() {
         name: "m".into(),
         version: 1,
         cores: CoreBudget::new(1),
+        on_turned: None,
         on_closed: Some(Box::new(move || closed.send(()).unwrap())),
     });
     assert_eq!(serving.map(drop).unwrap_err().code(), ErrorCode::OutOfMemory);

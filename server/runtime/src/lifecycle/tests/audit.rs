@@ -11,7 +11,7 @@ use super::*;
 use crate::{rollout::Command, service::SetWeights, traffic::Expected};
 
 #[derive(Default)]
-struct Notes(Mutex<Vec<(Actor, Change)>>);
+pub(super) struct Notes(Mutex<Vec<(Actor, Change)>>);
 
 impl Witness for Notes {
     fn record(&self, who: &Actor, change: Change) {
@@ -21,7 +21,7 @@ impl Witness for Notes {
 
 impl Notes {
     /// What was told of since last time: who, what, which versions, whether there is a digest before and after.
-    fn take(&self) -> Vec<(String, &'static str, Vec<u64>, [bool; 2])> {
+    pub(super) fn take(&self) -> Vec<(String, &'static str, Vec<u64>, [bool; 2])> {
         let notes = std::mem::take(&mut *self.0.lock().unwrap());
         let told = notes.into_iter().map(|(who, change)| {
             let digests = [&change.before, &change.after].map(|digest| digest.is_some());
@@ -31,14 +31,14 @@ impl Notes {
     }
 }
 
-fn witnessed(root: &Path, mode: ControlMode) -> (RuntimeOptions, Arc<Notes>) {
+pub(super) fn witnessed(root: &Path, mode: ControlMode) -> (RuntimeOptions, Arc<Notes>) {
     let notes = Arc::new(Notes::default());
     let options =
         RuntimeOptions { settle_time: Duration::ZERO, witness: Some(notes.clone()), ..options(root, mode) };
     (options, notes)
 }
 
-fn told(
+pub(super) fn told(
     who: &str,
     what: &'static str,
     versions: &[u64],
@@ -243,5 +243,6 @@ async fn a_rollout_is_told_of_step_by_step_and_by_whom() {
         }
     };
     tokio::time::timeout(PATIENCE, rolled_back).await.unwrap();
-    assert_eq!(notes.take(), [by_itself("rollout_rolled_back")]);
+    let tripped = told("server", "version_tripped", &[2], [true, true]);
+    assert_eq!(notes.take(), [tripped, by_itself("rollout_rolled_back")]);
 }

@@ -1,6 +1,7 @@
 //! The runtime as a whole, over directories in which a model's file holds the number that it answers.
 
 mod audit;
+mod breaker;
 mod control;
 mod following;
 mod loading;
@@ -141,16 +142,15 @@ async fn until_serving(handle: &RuntimeHandle, model: &str, versions: &[u64]) {
     .await;
 }
 
+fn request(model: &str, version: VersionSelector) -> Result<InferRequest> {
+    let x = Tensor::new(DType::I64, Shape::new(&[1, 1]), Bytes::from_static(&[0; 8]))?;
+    let inputs = vec![NamedTensor::new("x", x)];
+    Ok(InferRequest { model: model.to_owned(), version, inputs, ..InferRequest::default() })
+}
+
 /// What the model answers.
 async fn ask(service: &Service, model: &str, version: VersionSelector) -> Result<i64> {
-    let x = Tensor::new(DType::I64, Shape::new(&[1, 1]), Bytes::from_static(&[0; 8]))?;
-    let request = InferRequest {
-        model: model.to_owned(),
-        version,
-        inputs: vec![NamedTensor::new("x", x)],
-        ..InferRequest::default()
-    };
-    let response = service.infer(request).await?;
+    let response = service.infer(request(model, version)?).await?;
     let data = response.outputs[0].tensor.data().first_chunk::<8>().copied().unwrap();
     Ok(i64::from_le_bytes(data))
 }

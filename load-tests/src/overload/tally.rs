@@ -1,0 +1,90 @@
+//! What became of requests, by what their callers got.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::{measure::percentile, questions::Reply};
+
+/// What became of requests. Times count from when a request was due.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally {
+    /// Right answers within the deadline.
+    pub(super) in_time: Vec<Duration>,
+    /// Right answers after it.
+    pub(super) late: usize,
+    /// How long refusals took.
+    pub(super) refused: Vec<Duration>,
+    /// Refusals by their status.
+    pub(super) statuses: BTreeMap<u16, usize>,
+    /// Wrong answers.
+    pub(super) wrong: Vec<String>,
+    /// How long after they were due requests were sent: what the client itself adds.
+    pub(super) behind: Vec<Duration>,
+}
+
+impl Tally {
+    /// Takes note of a request.
+    pub(super) fn note(&mut self, reply: Reply, took: Duration, deadline: Duration) {
+        match reply {
+            Reply::Right if took <= deadline => self.in_time.push(took),
+            Reply::Right => self.late += 1,
+            Reply::Wrong(why) => self.wrong.push(why),
+            Reply::Refused(status) => {
+                self.refused.push(took);
+                *self.statuses.entry(status).or_default() += 1;
+            }
+        }
+    }
+
+    /// All of them together, sorted.
+    pub(super) fn sum(all: impl IntoIterator<Item = Self>) -> Self {
+        let mut sum = all.into_iter().fold(Self::default(), |mut sum, one| {
+            sum.in_time.extend(one.in_time);
+            sum.late += one.late;
+            sum.refused.extend(one.refused);
+            one.statuses.into_iter().for_each(|(status, count)| *sum.statuses.entry(status).or_default() += count);
+            sum.wrong.extend(one.wrong);
+            sum.behind.extend(one.behind);
+            sum
+        });
+        for times in [&mut sum.in_time, &mut sum.refused, &mut sum.behind] {
+            times.sort_unstable();
+        }
+        sum
+    }
+
+    /// The statuses with their numbers.
+    pub(super) fn statuses(&self) -> String {
+        let each = self.statuses.iter().map(|(status, count)| format!("{status}: {count}"));
+        each.collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Milliseconds that this share does not exceed; `-` of none.
+pub(super) fn ms(sorted: &[Duration], share: f64) -> String {
+    match sorted {
+        [] => "-".to_owned(),
+        sorted => format!("{:.1}", percentile(sorted, share).as_secs_f64() * 1e3),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_right_answers_within_the_deadline_are_good() {
+        let [quick, slow] = [1, 9].map(Duration::from_millis);
+        let mut tally = Tally::default();
+        for (reply, took) in [
+            (Reply::Right, quick),
+            (Reply::Right, slow),
+            (Reply::Wrong("2 + 2 = 5".into()), quick),
+            (Reply::Refused(429), quick),
+        ] {
+            tally.note(reply, took, Duration::from_millis(5));
+        }
+        let sum = Tally::sum([tally.clone(), tally]);
+        assert_eq!((sum.in_time.len(), sum.late, sum.wrong.len(), sum.refused.len()), (2, 2, 2, 2));
+        assert_eq!(sum.statuses(), "429: 2");
+    }
+}

@@ -12,6 +12,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub(crate) enum Refusal {
     /// The queue holds as many requests as it may.
     Full(usize),
+    /// So many rows wait before it that its time would be over, as they take about so long.
+    Backlog { rows: usize, wait: Duration },
     /// It waited longer than its queue timeout.
     Expired,
     /// Its deadline passed, or would pass before the answer.
@@ -30,6 +32,14 @@ impl From<Refusal> for Error {
             Refusal::Full(size) => {
                 let message = format!("the queue is full: {size} requests wait already, try again later");
                 Self::new(ErrorCode::Overloaded, message).retry_after(RETRY_AFTER)
+            }
+            Refusal::Backlog { rows, wait } => {
+                let message = format!(
+                    "{rows} rows wait before the request, which takes about {} ms: longer than it may wait; try \
+                     again later, or allow more time",
+                    wait.as_millis()
+                );
+                Self::new(ErrorCode::Overloaded, message).retry_after(wait.max(RETRY_AFTER))
             }
             Refusal::Expired => {
                 let message = "the request waited in the queue for longer than its timeout";

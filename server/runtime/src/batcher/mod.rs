@@ -11,6 +11,7 @@ pub(crate) mod error;
 pub(crate) mod estimate;
 pub(crate) mod message;
 pub(crate) mod order;
+mod pace;
 pub(crate) mod policy;
 pub(crate) mod queue;
 pub(crate) mod recover;

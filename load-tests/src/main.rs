@@ -4,6 +4,7 @@
 //! several rounds, and the median of the rounds is what is printed.
 #![forbid(unsafe_code)]
 
+mod ask;
 mod batching;
 mod client;
 mod grpc;
@@ -61,6 +62,8 @@ enum Command {
     Reload(reload::Options),
     /// What comes through when more is asked than can be answered: a schedule made beforehand, whatever the server does
     Overload(overload::Options),
+    /// Any server that answers in the Open Inference Protocol's JSON: for peers/run.py
+    Ask(ask::Options),
 }
 
 /// What all measurements share.
@@ -96,6 +99,7 @@ async fn main() -> ExitCode {
         Command::Sentences { options, encoder } => sentences::run(&options, &encoder).await,
         Command::Reload(options) => reload::run(&options).await,
         Command::Overload(options) => overload::run(&options).await,
+        Command::Ask(options) => ask::run(&options).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,7 +6,7 @@ use prost::Message;
 use serde_json::Value;
 
 /// Those of a whole HTTP response, JSON with binary data or without.
-pub(super) fn of_rest(response: &[u8]) -> Option<Vec<f32>> {
+pub(crate) fn of_rest(response: &[u8]) -> Option<Vec<f32>> {
     let end = response.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let (head, body) = response.split_at(end);
     let length = std::str::from_utf8(head).ok()?.lines().find_map(|line| {

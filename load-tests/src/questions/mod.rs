@@ -6,6 +6,7 @@ mod answer;
 
 use std::{sync::Arc, time::Duration};
 
+pub(crate) use self::answer::of_rest as numbers;
 use crate::{
     Result,
     client::Protocol,
@@ -20,6 +21,12 @@ const VARIANTS: usize = 16;
 
 /// A batch adds up in another order than a single row, and kernels differ by the size of a batch.
 const TOLERANCE: f32 = 1e-4;
+
+/// Whether all numbers are what they should be.
+pub(crate) fn near(came: &[f32], expected: &[f32]) -> bool {
+    let near = |(came, expected): (&f32, &f32)| (came - expected).abs() <= TOLERANCE;
+    came.len() == expected.len() && came.iter().zip(expected).all(near)
+}
 
 /// Requests of one protocol, and what they are answered.
 pub(crate) struct Questions {
@@ -107,9 +114,8 @@ impl Questions {
 
     fn check(&self, which: usize, numbers: Option<Vec<f32>>) -> Reply {
         let Some(expected) = self.expected.get(which) else { return Reply::Wrong("no such question".into()) };
-        let near = |(came, expected): (&f32, &f32)| (came - expected).abs() <= TOLERANCE;
         match numbers {
-            Some(came) if came.len() == expected.len() && came.iter().zip(expected).all(near) => Reply::Right,
+            Some(came) if near(&came, expected) => Reply::Right,
             came => Reply::Wrong(format!("question {which}: expected {expected:?}, got {came:?}")),
         }
     }

@@ -9,6 +9,9 @@ use std::time::Duration;
 /// One in so many parts of an average comes from the last execution.
 const MEMORY: f64 = 8.0;
 
+/// Executions vary, and who is let in and then misses its time costs as much as one that is answered.
+const MARGIN: f64 = 1.25;
+
 /// Moving averages.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Pace(Option<Averages>);
@@ -47,7 +50,7 @@ impl Pace {
     pub(crate) fn foresee(self, rows_ahead: usize) -> Option<Foreseen> {
         let averages = self.0.filter(|_| rows_ahead > 0)?;
         let start = averages.batch + averages.row * rows_ahead as f64;
-        let seconds = |seconds: f64| Duration::try_from_secs_f64(seconds).ok();
+        let seconds = |seconds: f64| Duration::try_from_secs_f64(seconds * MARGIN).ok();
         Some(Foreseen { start: seconds(start)?, answer: seconds(start + averages.batch)? })
     }
 }
@@ -57,12 +60,13 @@ mod tests {
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
+    const US: Duration = Duration::from_micros(1);
 
     #[test]
     fn batches_that_run_at_once_share_the_rows() {
         let mut pace = Pace::default();
         pace.observe(8 * MS, 4, 2);
-        assert_eq!(pace.foresee(10), Some(Foreseen { start: 18 * MS, answer: 26 * MS }));
+        assert_eq!(pace.foresee(10), Some(Foreseen { start: 22500 * US, answer: 32500 * US }));
     }
 
     #[test]
@@ -79,6 +83,6 @@ mod tests {
         pace.observe(Duration::from_secs(1), 1, 1);
         (0..100).for_each(|_| pace.observe(MS, 1, 1));
         let foreseen = pace.foresee(1).unwrap().answer;
-        assert!(foreseen < 4 * MS, "{foreseen:?}");
+        assert!(foreseen < 5 * MS, "{foreseen:?}");
     }
 }

@@ -6,6 +6,7 @@
 mod completion;
 mod cores;
 mod memory;
+mod priority;
 #[cfg(test)]
 #[cfg(feature = "races")]
 pub(crate) mod races;
@@ -21,6 +22,7 @@ use girandole_core::{Batch, Error, InferRequest, Model, Result, RowCount};
 use tokio::sync::oneshot;
 
 pub use self::cores::CoreBudget;
+pub(crate) use self::priority::NICENESS;
 use self::memory::DeviceMemory;
 use crate::{
     batcher::{

@@ -218,14 +218,14 @@ fn who_would_wait_for_too_long_is_refused_at_once() {
     let override_allowed = QueuePolicy { allow_timeout_override: true, ..QueuePolicy::default() };
     let mut bench = Bench::new(&settings(override_allowed));
     let start = bench.start;
-    // Rows take 2 ms each, batches 10.
+    // Rows take 2 ms each, batches 10, and a quarter more is reckoned with.
     bench.estimate.observe(10 * MS, 5, 1);
-    assert_eq!(bench.push(&[1, 2, 3], |m| m.deadline = Some(start + 10 * MS)), Ok(()), "nobody is before it");
-    let backlog = |rows: usize| Err(Refusal::Backlog { rows, wait: (10 + 2 * rows as u32) * MS });
-    assert_eq!(bench.push(&[4], |m| m.deadline = Some(start + 25 * MS)), backlog(3));
-    assert_eq!(bench.push(&[4], |m| m.deadline = Some(start + 26 * MS)), Ok(()));
-    assert_eq!(bench.push(&[5], |m| m.queue_timeout = Some(17 * MS)), backlog(4));
-    assert_eq!(bench.push(&[5], |m| m.queue_timeout = Some(18 * MS)), Ok(()));
+    assert_eq!(bench.push(&[1, 2], |m| m.deadline = Some(start + 10 * MS)), Ok(()), "nobody is before it");
+    let backlog = |rows: usize, wait: Duration| Err(Refusal::Backlog { rows, wait });
+    assert_eq!(bench.push(&[3], |m| m.deadline = Some(start + 29 * MS)), backlog(2, 35 * MS / 2));
+    assert_eq!(bench.push(&[3, 4], |m| m.deadline = Some(start + 30 * MS)), Ok(()));
+    assert_eq!(bench.push(&[5], |m| m.queue_timeout = Some(22 * MS)), backlog(4, 45 * MS / 2));
+    assert_eq!(bench.push(&[5], |m| m.queue_timeout = Some(23 * MS)), Ok(()));
     assert_eq!(bench.push(&[6], |_| {}), Ok(()), "who has time may wait");
     assert_eq!(bench.push(&[7], |m| (m.priority, m.deadline) = (1, Some(start + 10 * MS))), Ok(()));
     bench.take();

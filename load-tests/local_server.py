@@ -35,7 +35,7 @@ class Process:
     def __init__(self, command, cores=None, environment=None, cwd=None, log=None, stdout=None):
         pinned = ["taskset", "--cpu-list", cores] if cores else []
         self.process = subprocess.Popen([*pinned, *map(str, command)], stdout=stdout or log, stderr=log, cwd=cwd,
-                                        env={**os.environ, **(environment or {})}, start_new_session=True)
+                                        env={**os.environ, **(environment or {})}, process_group=0)
 
     def __enter__(self):
         return self
@@ -59,7 +59,7 @@ class Process:
         return code
 
     def pids(self):
-        """Its own and those of its session's other processes."""
+        """Its own and those of its group's other processes."""
         own = str(self.process.pid)
         found = []
         for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
@@ -67,7 +67,7 @@ class Process:
                 fields = stat.read_text().rsplit(")", 1)[1].split()
             except OSError:
                 continue
-            if fields[3] == own:
+            if fields[2] == own:
                 found.append(stat.parent)
         return found
 

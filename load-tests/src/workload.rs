@@ -96,7 +96,8 @@ impl Workload {
 
     /// What a request says besides its tensors.
     fn parameters(&self) -> serde_json::Map<String, Value> {
-        let timeout = self.patience.map(|patience| ("timeout".to_owned(), json!(patience.as_micros() as u64)));
+        let timeout =
+            self.patience.map(|patience| ("timeout".to_owned(), json!(patience.as_micros() as u64)));
         timeout.into_iter().collect()
     }
 

@@ -63,7 +63,12 @@ async fn ask(
     loop {
         let next = due.lock().await.recv().await;
         let Some((number, due)) = next else { return Ok(tally) };
-        tally.behind.push(due.elapsed());
+        let behind = due.elapsed();
+        tally.behind.push(behind);
+        if behind > deadline {
+            tally.unsent += 1;
+            continue;
+        }
         let reply = asker.ask(number).await?;
         tally.note(reply, due.elapsed(), deadline);
     }

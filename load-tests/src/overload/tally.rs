@@ -11,6 +11,8 @@ pub(super) struct Tally {
     pub(super) in_time: Vec<Duration>,
     /// Right answers after it.
     pub(super) late: usize,
+    /// Requests whose deadline passed while they waited for a connection: their callers had given up.
+    pub(super) unsent: usize,
     /// How long refusals took.
     pub(super) refused: Vec<Duration>,
     /// Refusals by their status.
@@ -40,8 +42,11 @@ impl Tally {
         let mut sum = all.into_iter().fold(Self::default(), |mut sum, one| {
             sum.in_time.extend(one.in_time);
             sum.late += one.late;
+            sum.unsent += one.unsent;
             sum.refused.extend(one.refused);
-            one.statuses.into_iter().for_each(|(status, count)| *sum.statuses.entry(status).or_default() += count);
+            for (status, count) in one.statuses {
+                *sum.statuses.entry(status).or_default() += count;
+            }
             sum.wrong.extend(one.wrong);
             sum.behind.extend(one.behind);
             sum

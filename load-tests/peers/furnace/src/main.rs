@@ -41,7 +41,7 @@ impl TensorModel for Onnx {
 
 impl Onnx {
     fn open(name: &str, file: &str) -> Result<Self, Box<dyn Error>> {
-        let session = Session::builder()?.with_intra_threads(1)?.commit_from_file(file)?;
+        let session = Session::builder(&ort::init().build()?)?.with_intra_threads(1)?.commit_from_file(file)?;
         let inputs = session.inputs().iter().map(|of| spec(of.name(), of.dtype())).collect::<Result<_, _>>()?;
         let outputs = session.outputs().iter().map(|of| spec(of.name(), of.dtype())).collect::<Result<_, _>>()?;
         Ok(Self { name: name.to_owned(), session: Mutex::new(session), inputs, outputs })

@@ -402,7 +402,9 @@ fn sleep_on<'a>(
 
 fn failure_reason(refusal: &Refusal) -> FailureReason {
     match refusal {
-        Refusal::Full(_) | Refusal::Backlog { .. } | Refusal::Expired | Refusal::TooLate => FailureReason::Rejected,
+        Refusal::Full(_) | Refusal::Backlog { .. } | Refusal::Expired | Refusal::TooLate => {
+            FailureReason::Rejected
+        }
         Refusal::Cancelled => FailureReason::Canceled,
         Refusal::NoSession(_) => FailureReason::Backend,
         Refusal::Closed => FailureReason::Other,

@@ -22,8 +22,8 @@ use girandole_core::{Batch, Error, InferRequest, Model, Result, RowCount};
 use tokio::sync::oneshot;
 
 pub use self::cores::CoreBudget;
-pub(crate) use self::priority::NICENESS;
 use self::memory::DeviceMemory;
+pub(crate) use self::priority::NICENESS;
 use crate::{
     batcher::{
         error::Refusal,

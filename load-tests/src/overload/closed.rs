@@ -28,7 +28,7 @@ pub(super) async fn goodput(
                 let sent = Instant::now();
                 let reply = asker.ask(number).await?;
                 if begin <= sent {
-                    tally.note(reply, sent.elapsed(), deadline);
+                    tally.note(reply, (sent, sent), deadline);
                 }
                 number += 1;
             }

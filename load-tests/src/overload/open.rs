@@ -69,7 +69,8 @@ async fn ask(
             tally.unsent += 1;
             continue;
         }
+        let sent = Instant::now();
         let reply = asker.ask(number).await?;
-        tally.note(reply, due.elapsed(), deadline);
+        tally.note(reply, (due, sent), deadline);
     }
 }

@@ -1,10 +1,14 @@
 //! What became of requests, by what their callers got.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use crate::{measure::percentile, questions::Reply};
 
-/// What became of requests. Times count from when a request was due.
+/// What became of requests. Times of answers count from when a request was due, those of refusals from when it was
+/// sent: how late a client sends is no matter of how fast a server refuses.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
     /// Right answers within the deadline.
@@ -24,14 +28,15 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Takes note of a request.
-    pub(super) fn note(&mut self, reply: Reply, took: Duration, deadline: Duration) {
+    /// Takes note of a request that was due and sent then, and has its reply now.
+    pub(super) fn note(&mut self, reply: Reply, (due, sent): (Instant, Instant), deadline: Duration) {
+        let took = due.elapsed();
         match reply {
             Reply::Right if took <= deadline => self.in_time.push(took),
             Reply::Right => self.late += 1,
             Reply::Wrong(why) => self.wrong.push(why),
             Reply::Refused(status) => {
-                self.refused.push(took);
+                self.refused.push(sent.elapsed());
                 *self.statuses.entry(status).or_default() += 1;
             }
         }
@@ -78,15 +83,16 @@ mod tests {
 
     #[test]
     fn only_right_answers_within_the_deadline_are_good() {
-        let [quick, slow] = [1, 9].map(Duration::from_millis);
+        let now = Instant::now();
+        let [quick, slow] = [1, 90].map(|seconds| now.checked_sub(Duration::from_secs(seconds)).unwrap());
         let mut tally = Tally::default();
-        for (reply, took) in [
+        for (reply, due) in [
             (Reply::Right, quick),
             (Reply::Right, slow),
             (Reply::Wrong("2 + 2 = 5".into()), quick),
             (Reply::Refused(429), quick),
         ] {
-            tally.note(reply, took, Duration::from_millis(5));
+            tally.note(reply, (due, now), Duration::from_secs(50));
         }
         let sum = Tally::sum([tally.clone(), tally]);
         assert_eq!((sum.in_time.len(), sum.late, sum.wrong.len(), sum.refused.len()), (2, 2, 2, 2));

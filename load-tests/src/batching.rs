@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
 use tempfile::TempDir;
 
 use crate::{
@@ -10,42 +9,10 @@ use crate::{
     client::Protocol,
     measure::{Load, Measurement, median},
     server::{self, Server},
-    workload::Workload,
+    subject::Subject,
 };
 
-/// What is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Subject {
-    /// Boosted trees over 19 columns.
-    Churn,
-    /// A sentence encoder, 32 tokens.
-    Minilm,
-}
-
 const WITHOUT: &str = "max_batch_size: 32\n";
-
-impl Subject {
-    const fn model(self) -> &'static str {
-        match self {
-            Self::Churn => "churn",
-            Self::Minilm => "minilm_dynamo20",
-        }
-    }
-
-    const fn repository(self) -> &'static str {
-        match self {
-            Self::Churn => "model-repo",
-            Self::Minilm => "target/real-models",
-        }
-    }
-
-    fn workload(self) -> Result<Workload> {
-        match self {
-            Self::Churn => Workload::first_row("churn", Path::new("model-repo/churn/example.json")),
-            Self::Minilm => Ok(Workload::sentence(self.model(), 32)),
-        }
-    }
-}
 
 /// Prints both ways for each number of clients, and how many times the requests batching answers.
 pub(crate) async fn run(
@@ -54,7 +21,7 @@ pub(crate) async fn run(
     delay_us: u64,
     repository: Option<PathBuf>,
 ) -> Result {
-    let from = repository.unwrap_or_else(|| subject.repository().into()).join(subject.model());
+    let from = subject.file(repository.as_deref());
     let with = format!("{WITHOUT}dynamic_batching {{ max_queue_delay_microseconds: {delay_us} }}\n");
     let [with, without] = [configured(&from, subject, &with)?, configured(&from, subject, WITHOUT)?];
     let workload = subject.workload()?;
@@ -80,7 +47,7 @@ pub(crate) async fn run(
 
 /// A repository with version 1 of a model under another configuration.
 fn configured(from: &Path, subject: Subject, config: &str) -> Result<TempDir> {
-    server::repository(subject.model(), &from.join("1/model.onnx"), config)
+    server::repository(subject.model(), from, config)
 }
 
 fn print(clients: usize, batching: &str, row: &Measurement) {

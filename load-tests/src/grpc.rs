@@ -2,6 +2,10 @@
 //! figures are the server's: HTTP/2 frames (RFC 9113) made once and repeated, headers without compression
 //! state (RFC 7541, 6.2.2).
 
+mod status;
+
+use std::time::Duration;
+
 use bytes::Buf;
 use girandole_proto::oip::ModelInferRequest;
 use prost::Message;
@@ -18,6 +22,9 @@ const PATH: &str = "/inference.GRPCInferenceService/ModelInfer";
 /// The largest frame that a server takes which has not said otherwise.
 const MAX_FRAME: usize = 16 << 10;
 
+/// Bytes before a message: whether it is compressed, and its length.
+const PREFIX: usize = 5;
+
 /// As much as a window may hold; what is left of the connection's is filled up below half.
 const WINDOW: u32 = i32::MAX as u32;
 
@@ -33,6 +40,15 @@ const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 const ACK: u8 = 1;
 
+/// How a call ended.
+#[derive(Debug)]
+pub(crate) enum Ended<'a> {
+    /// The answer's message.
+    Message(&'a [u8]),
+    /// No message: the status, where it can be read.
+    Status(Option<u8>),
+}
+
 /// A connection and the request that it repeats.
 pub(crate) struct GrpcClient {
     stream: TcpStream,
@@ -43,30 +59,59 @@ pub(crate) struct GrpcClient {
     sending: Vec<u8>,
     /// What came and was not read yet.
     came: Vec<u8>,
+    /// The last answer's message, after its prefix of five bytes.
+    message: Vec<u8>,
     /// Bytes received since the connection's window was last filled up.
     received: u32,
 }
 
+/// A request as it travels: its length before it.
+pub(crate) fn body(request: &ModelInferRequest) -> Result<Vec<u8>> {
+    let message = request.encode_to_vec();
+    let length = u32::try_from(message.len())?;
+    Ok([&[0], &length.to_be_bytes()[..], &message].concat())
+}
+
 impl GrpcClient {
     pub(crate) async fn connect(address: &str, request: &ModelInferRequest) -> Result<Self> {
+        Self::connect_with(address, body(request)?, None).await
+    }
+
+    /// The same for a body that is made already, with the time that each call may take.
+    pub(crate) async fn connect_with(
+        address: &str,
+        body: Vec<u8>,
+        deadline: Option<Duration>,
+    ) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        let message = request.encode_to_vec();
-        let length = u32::try_from(message.len())?;
-        let body = [&[0], &length.to_be_bytes()[..], &message].concat();
         let mut sending = PREFACE.to_vec();
         // No dynamic table for headers, and streams' windows that are never used up.
         let settings = [setting(1, 0), setting(4, WINDOW)].concat();
         frame(&mut sending, SETTINGS, 0, 0, &settings);
         frame(&mut sending, WINDOW_UPDATE, 0, 0, &(WINDOW - 0xffff).to_be_bytes());
-        Ok(Self { stream, headers: headers(address)?, body, next: 1, sending, came: Vec::new(), received: 0 })
+        let headers = headers(address, deadline)?;
+        let (came, message) = (Vec::new(), Vec::new());
+        Ok(Self { stream, headers, body, next: 1, sending, came, message, received: 0 })
     }
 
     pub(crate) async fn call(&mut self) -> Result {
+        let body = std::mem::take(&mut self.body);
+        let ended = self.exchange(&body).await;
+        let outcome = match ended? {
+            Ended::Message(_) => Ok(()),
+            Ended::Status(status) => Err(format!("the call failed with status {status:?}").into()),
+        };
+        self.body = body;
+        outcome
+    }
+
+    /// Another request over the same connection.
+    pub(crate) async fn exchange(&mut self, body: &[u8]) -> Result<Ended<'_>> {
         let stream = self.next;
         self.next += 2;
         frame(&mut self.sending, HEADERS, END_HEADERS, stream, &self.headers);
-        let mut parts = self.body.chunks(MAX_FRAME).peekable();
+        let mut parts = body.chunks(MAX_FRAME).peekable();
         while let Some(part) = parts.next() {
             let flags = if parts.peek().is_none() { END_STREAM } else { 0 };
             frame(&mut self.sending, DATA, flags, stream, part);
@@ -76,15 +121,16 @@ impl GrpcClient {
         self.answer().await
     }
 
-    /// Reads until the answer has ended. One without a message is an error.
-    async fn answer(&mut self) -> Result {
-        let mut message = false;
+    /// Reads until the answer has ended.
+    async fn answer(&mut self) -> Result<Ended<'_>> {
+        self.message.clear();
+        let mut status = None;
         loop {
             while let Some((kind, flags, payload)) = next_frame(&self.came) {
                 let length = payload.len();
                 match kind {
                     DATA => {
-                        message = true;
+                        self.message.extend_from_slice(payload);
                         self.received += u32::try_from(length)?;
                     }
                     SETTINGS if flags & ACK == 0 => frame(&mut self.sending, SETTINGS, ACK, 0, &[]),
@@ -92,6 +138,7 @@ impl GrpcClient {
                         let echo = payload.to_vec();
                         frame(&mut self.sending, PING, ACK, 0, &echo);
                     }
+                    HEADERS if flags & END_STREAM != 0 => status = status::find(payload),
                     RESET | GO_AWAY => return Err("the server ended the call".into()),
                     _ => {}
                 }
@@ -99,7 +146,10 @@ impl GrpcClient {
                 self.came.drain(..9 + length);
                 if ended {
                     self.fill_window();
-                    return if message { Ok(()) } else { Err("the call failed".into()) };
+                    return Ok(match self.message.get(PREFIX..) {
+                        Some(message) => Ended::Message(message),
+                        None => Ended::Status(status),
+                    });
                 }
             }
             if self.stream.read_buf(&mut self.came).await? == 0 {
@@ -136,7 +186,7 @@ fn setting(name: u16, value: u32) -> Vec<u8> {
 }
 
 /// The call's header block. Bytes before a value name it by its place in HPACK's static table.
-fn headers(address: &str) -> Result<Vec<u8>> {
+fn headers(address: &str, deadline: Option<Duration>) -> Result<Vec<u8>> {
     let mut block = vec![0x83, 0x86]; // :method POST, :scheme http
     let mut put = |name: &[u8], value: &str| {
         let length = u8::try_from(value.len()).ok().filter(|&length| length < 0x7f);
@@ -149,6 +199,9 @@ fn headers(address: &str) -> Result<Vec<u8>> {
     put(&[0x01], address)?; // :authority
     put(&[0x0f, 0x10], "application/grpc")?; // content-type
     put(b"\0\x02te", "trailers")?;
+    if let Some(deadline) = deadline {
+        put(b"\0\x0cgrpc-timeout", &format!("{}m", deadline.as_millis()))?;
+    }
     Ok(block)
 }
 
@@ -166,8 +219,9 @@ mod tests {
 
     #[test]
     fn headers_name_what_is_called() {
-        let block = headers("localhost:1").unwrap();
+        let block = headers("localhost:1", Some(Duration::from_millis(250))).unwrap();
         assert!(block.windows(PATH.len()).any(|part| part == PATH.as_bytes()));
-        assert!(headers(&"x".repeat(200)).is_err());
+        assert!(block.ends_with(b"grpc-timeout\x04250m"));
+        assert!(headers(&"x".repeat(200), None).is_err());
     }
 }

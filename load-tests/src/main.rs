@@ -4,15 +4,19 @@
 //! several rounds, and the median of the rounds is what is printed.
 #![forbid(unsafe_code)]
 
+mod ask;
 mod batching;
 mod client;
 mod grpc;
 mod measure;
 mod overhead;
+mod overload;
+mod questions;
 mod reload;
 mod rest;
 mod sentences;
 mod server;
+mod subject;
 mod workload;
 
 use std::{error::Error, path::PathBuf, process::ExitCode, time::Duration};
@@ -37,9 +41,9 @@ enum Command {
     Batching {
         #[command(flatten)]
         options: Options,
-        /// The model: churn or minilm
+        /// The model
         #[arg(long, default_value = "churn")]
-        model: batching::Subject,
+        model: subject::Subject,
         /// Microseconds that a request may wait for company where batching is on
         #[arg(long, default_value_t = 0)]
         delay_us: u64,
@@ -56,6 +60,10 @@ enum Command {
     },
     /// What reloads cost those who ask meanwhile: one model is reloaded time and again, in turn with pauses
     Reload(reload::Options),
+    /// What comes through when more is asked than can be answered: a schedule made beforehand, whatever the server does
+    Overload(overload::Options),
+    /// Any server that answers in the Open Inference Protocol's JSON: for peers/run.py
+    Ask(ask::Options),
 }
 
 /// What all measurements share.
@@ -90,6 +98,8 @@ async fn main() -> ExitCode {
         }
         Command::Sentences { options, encoder } => sentences::run(&options, &encoder).await,
         Command::Reload(options) => reload::run(&options).await,
+        Command::Overload(options) => overload::run(&options).await,
+        Command::Ask(options) => ask::run(&options).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -23,15 +23,13 @@ impl RestClient {
         body: &[u8],
         binary_head: Option<usize>,
     ) -> Result<Self> {
+        Self::connect_with(address, request(address, model, body, binary_head)).await
+    }
+
+    /// The same for a request that is made already.
+    pub(crate) async fn connect_with(address: &str, request: Vec<u8>) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        let binary = binary_head.map(|length| format!("Inference-Header-Content-Length: {length}\r\n"));
-        let head = format!(
-            "POST /v2/models/{model}/infer HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\n{}\r\n",
-            body.len(),
-            binary.unwrap_or_default()
-        );
-        let request = [head.as_bytes(), body].concat();
         Ok(Self { stream, request, buffer: Vec::with_capacity(16 << 10) })
     }
 
@@ -48,6 +46,24 @@ impl RestClient {
             _ => Err(format!("status {status}: {}", String::from_utf8_lossy(&self.buffer)).into()),
         }
     }
+
+    /// Another request over the same connection: the status and the whole response.
+    pub(crate) async fn exchange(&mut self, request: &[u8]) -> Result<(u16, &[u8])> {
+        self.stream.write_all(request).await?;
+        let status = read_response(&mut self.stream, &mut self.buffer).await?;
+        Ok((status, &self.buffer))
+    }
+}
+
+/// A request to a model as it travels.
+pub(crate) fn request(address: &str, model: &str, body: &[u8], binary_head: Option<usize>) -> Vec<u8> {
+    let binary = binary_head.map(|length| format!("Inference-Header-Content-Length: {length}\r\n"));
+    let head = format!(
+        "POST /v2/models/{model}/infer HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\n{}\r\n",
+        body.len(),
+        binary.unwrap_or_default()
+    );
+    [head.as_bytes(), body].concat()
 }
 
 /// The status of one GET.

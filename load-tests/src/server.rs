@@ -37,7 +37,17 @@ impl Server {
 
     /// The same with more arguments.
     pub(crate) async fn start_with(binary: &Path, repository: &Path, arguments: &[&str]) -> Result<Self> {
-        let mut process = Command::new(binary)
+        Self::start_on(binary, repository, arguments, None).await
+    }
+
+    /// The same on these cores alone, as `taskset` lists them.
+    pub(crate) async fn start_on(
+        binary: &Path,
+        repository: &Path,
+        arguments: &[&str],
+        cores: Option<&str>,
+    ) -> Result<Self> {
+        let mut process = command(binary, cores)
             .args(["serve", "--http-port", "0", "--grpc-port", "0", "--metrics-port", "0"])
             .args(["--admin-address", "off"])
             .args(["--repository-settle-ms", "0"])
@@ -99,6 +109,24 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// A command that runs on these cores alone; `taskset` becomes the program, so the process is the program's.
+fn command(binary: &Path, cores: Option<&str>) -> Command {
+    let Some(cores) = cores else { return Command::new(binary) };
+    let mut command = Command::new("taskset");
+    command.args(["--cpu-list", cores]).arg(binary);
+    command
+}
+
+/// Keeps this process to these cores from now on, as `taskset` lists them.
+pub(crate) fn stay_on(cores: &str) -> Result {
+    let id = std::process::id().to_string();
+    let pinned = Command::new("taskset")
+        .args(["--all-tasks", "--cpu-list", "--pid", cores, &id])
+        .stdout(Stdio::null())
+        .status()?;
+    if pinned.success() { Ok(()) } else { Err(format!("taskset cannot keep to cores {cores}").into()) }
 }
 
 /// A repository with version 1 of a model under a configuration.

@@ -3,6 +3,7 @@ import concurrent.futures
 import contextlib
 import json
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -92,6 +93,31 @@ def test_a_queue_timeout_is_504(server):
         with server.grpc() as client, pytest.raises(InferenceServerException) as caught:
             client.infer("patient", grpc_input(), timeout=1000)
         assert "DEADLINE_EXCEEDED" in caught.value.status()
+
+
+def test_a_request_whose_turn_would_come_too_late_is_refused_when_it_comes_in(tmp_path):
+    policy = "default_queue_policy { allow_timeout_override: true timeout_action: REJECT }"
+    config = f"max_batch_size: 1\ndynamic_batching {{ {policy} }}\n"
+    repository.place(tmp_path, "slow", repository.slow(STEPS), config=config)
+    body = {"inputs": [{"name": "x", "shape": [1, 1], "datatype": "FP32", "data": [3]}]}
+    given = tritonclient.grpc.InferInput("x", [1, 1], "FP32")
+    given.set_data_from_numpy(np.full((1, 1), 3, np.float32))
+    with Server("--repository-settle-ms", "0", repository=tmp_path) as server, server.grpc() as client, \
+            concurrent.futures.ThreadPoolExecutor(4) as pool:
+        begin = time.monotonic()
+        assert server.infer("slow", body)[0] == 200
+        one = time.monotonic() - begin
+        others = [pool.submit(server.infer, "slow", body) for _ in range(4)]
+        wait_for(lambda: metric(server, "nv_inference_pending_request_count", "slow") == 3, "three to wait", server)
+        asked = body | {"parameters": {"timeout": int(one * 1e6)}}
+        status, headers, answer = server.post("/v2/models/slow/infer", asked)
+        assert status == 429 and int(headers["Retry-After"]) >= 1, answer
+        assert b"rows wait before the request" in answer
+        with pytest.raises(InferenceServerException) as caught:
+            client.infer("slow", [given], client_timeout=one)
+        assert "RESOURCE_EXHAUSTED" in caught.value.status(), caught.value
+        assert [other.result()[0] for other in others] == [200] * 4, "those before are answered"
+        assert server.infer("slow", asked)[0] == 200, "with nobody before it, it is let in"
 
 
 def test_a_request_that_waits_beyond_its_grpc_deadline_is_not_run(server):

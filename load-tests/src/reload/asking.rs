@@ -2,11 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use tokio::{sync::watch, time::sleep_until};
 
 use super::repository::{Answers, index};
-use crate::{Result, rest::RestClient, workload::Workload};
+use crate::{
+    Result,
+    questions::{self, near},
+    rest::RestClient,
+    workload::Workload,
+};
 
 /// What goes on while a request is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,27 +76,20 @@ impl Asking {
 
 /// The answer must be the one that the version it names gives.
 fn check(response: &[u8], versions: &Answers) -> Result {
-    let (version, numbers) = parse(response).ok_or("an answer that cannot be read")?;
+    let version = version(response).ok_or("an answer that names no version")?;
+    let numbers = questions::numbers(response).ok_or("an answer that cannot be read")?;
     let expected = &versions[index(version)];
-    let near = |(came, expected): (&f32, &f32)| (came - expected).abs() <= 1e-4;
-    if numbers.len() == expected.len() && numbers.iter().zip(expected).all(near) {
+    if near(&numbers, expected) {
         return Ok(());
     }
     Err(format!("version {version} answered {numbers:?}, expected {expected:?}").into())
 }
 
-/// The version and the one output of a response with binary tensor data.
-fn parse(response: &[u8]) -> Option<(u64, Vec<f32>)> {
-    let end = response.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
-    let (head, body) = response.split_at(end);
-    let length = std::str::from_utf8(head).ok()?.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("inference-header-content-length").then(|| value.trim().parse().ok())?
-    });
-    let (json, data) = body.split_at_checked(length?)?;
-    let json: Value = serde_json::from_slice(json).ok()?;
-    let numbers = data.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
-    Some((json["model_version"].as_str()?.parse().ok()?, numbers))
+/// The version that a response names.
+fn version(response: &[u8]) -> Option<u64> {
+    let text = String::from_utf8_lossy(response);
+    let (_, after) = text.split_once(r#""model_version":""#)?;
+    after.split_once('"')?.0.parse().ok()
 }
 
 #[cfg(test)]
@@ -100,7 +97,8 @@ mod tests {
     use super::*;
 
     fn response(version: u64, number: f32) -> Vec<u8> {
-        let json = format!(r#"{{"model_version":"{version}"}}"#);
+        let output = r#"{"datatype":"FP32","parameters":{"binary_data_size":4}}"#;
+        let json = format!(r#"{{"model_version":"{version}","outputs":[{output}]}}"#);
         let head = format!("HTTP/1.1 200 OK\r\nInference-Header-Content-Length: {}\r\n\r\n", json.len());
         [head.as_bytes(), json.as_bytes(), &number.to_le_bytes()].concat()
     }

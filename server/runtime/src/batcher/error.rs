@@ -14,6 +14,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub(crate) enum Refusal {
     /// The queue holds as many requests as it may.
     Full(usize),
+    /// So many rows wait before it that its time would be over, as they take about so long.
+    Backlog { rows: usize, wait: Duration },
     /// It waited longer than its queue timeout.
     Expired,
     /// Its deadline passed, or would pass before the answer.
@@ -30,7 +32,7 @@ impl Refusal {
     /// What it counts as.
     pub(crate) fn reason(&self) -> FailureReason {
         match self {
-            Self::Full(_) | Self::Expired | Self::TooLate => FailureReason::Rejected,
+            Self::Full(_) | Self::Backlog { .. } | Self::Expired | Self::TooLate => FailureReason::Rejected,
             Self::Cancelled => FailureReason::Canceled,
             Self::NoSession(_) => FailureReason::Backend,
             Self::Closed => FailureReason::Other,
@@ -44,6 +46,14 @@ impl From<Refusal> for Error {
             Refusal::Full(size) => {
                 let message = format!("the queue is full: {size} requests wait already, try again later");
                 Self::new(ErrorCode::Overloaded, message).retry_after(RETRY_AFTER)
+            }
+            Refusal::Backlog { rows, wait } => {
+                let message = format!(
+                    "{rows} rows wait before the request, which takes about {} ms: longer than it may wait; try \
+                     again later, or allow more time",
+                    wait.as_millis()
+                );
+                Self::new(ErrorCode::Overloaded, message).retry_after(wait.max(RETRY_AFTER))
             }
             Refusal::Expired => {
                 let message = "the request waited in the queue for longer than its timeout";

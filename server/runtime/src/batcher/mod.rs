@@ -1,7 +1,7 @@
 //! Dynamic batching: requests wait in one bounded queue per version, and whoever has a free session takes
 //! a batch from it.
 //!
-//! [`policy`] decides (pure), [`queue`] holds, [`service`] is the lock and the wake-ups around them;
+//! [`policy`] decides and [`pace`] foresees (pure), [`queue`] holds, [`service`] is the lock and the wake-ups around them;
 //! [`assemble`] and [`split`] turn requests into a batch and its outputs back into answers, [`recover`] says
 //! what happens to the requests of a batch that failed, [`order`] holds answers back where order matters,
 //! [`standing`] what happens while instances have no session.
@@ -11,6 +11,7 @@ pub(crate) mod error;
 pub(crate) mod estimate;
 pub(crate) mod message;
 pub(crate) mod order;
+mod pace;
 pub(crate) mod policy;
 pub(crate) mod queue;
 pub(crate) mod recover;

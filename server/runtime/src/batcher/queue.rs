@@ -11,7 +11,9 @@ use std::{
 
 use super::{
     error::Refusal,
+    estimate::Estimate,
     message::Message,
+    pace::Foreseen,
     policy::{BatchPolicy, View},
 };
 use crate::settings::{ModelSettings, QueuePolicy, TimeoutAction};
@@ -55,6 +57,8 @@ pub(crate) struct Place {
 struct Level {
     in_time: VecDeque<Message>,
     delayed: VecDeque<Message>,
+    /// Rows of all of them.
+    rows: usize,
 }
 
 /// The queue policies of a model, by priority.
@@ -64,6 +68,15 @@ struct Limits {
     by_priority: BTreeMap<u64, QueuePolicy>,
     levels: u64,
     default_priority: u64,
+}
+
+/// How long a request waits.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// When it must have been handed to a session.
+    expires: Option<Instant>,
+    /// When it must have been answered.
+    deadline: Option<Instant>,
 }
 
 /// What becomes of a waiting message.
@@ -88,27 +101,31 @@ impl Queue {
     /// Takes a message in, `now` being the start of its queue timeout.
     ///
     /// # Errors
-    /// The message itself where its level is full, or its deadline is nearer than `least` from now.
+    /// The message itself where its level is full, or where it would be answered too late, as far as can be foreseen:
+    /// better now than after it has waited in vain, or was run for nobody.
     pub(crate) fn push(
         &mut self,
         mut message: Message,
         now: Instant,
-        least: Duration,
+        estimate: &Estimate,
     ) -> Result<Place, Box<Refused>> {
         let priority = self.limits.priority(message.priority);
         let policy = self.limits.policy(priority);
-        if let Err(refusal) = self.admit(&message, priority, now + least) {
+        let rejects = policy.timeout_action == TimeoutAction::Reject;
+        message.expires = timeout(policy, message.queue_timeout).and_then(|after| now.checked_add(after));
+        let expires = message.expires.filter(|_| rejects);
+        let limits = Patience { expires, deadline: message.deadline };
+        if let Err(refusal) = self.admit(limits, priority, now, estimate) {
             return Err(Box::new((message, refusal)));
         }
-        let rejects = policy.timeout_action == TimeoutAction::Reject;
-        let expires = timeout(policy, message.queue_timeout).and_then(|after| now.checked_add(after));
-        message.expires = expires;
         message.number = self.next_number;
         self.next_number += 1;
         self.next_expiry = earlier(self.next_expiry, message.expires);
         self.next_deadline = earlier(self.next_deadline, message.deadline);
-        let place = Place { priority, number: message.number, expires: expires.filter(|_| rejects) };
-        self.levels.entry(priority).or_default().in_time.push_back(message);
+        let place = Place { priority, number: message.number, expires };
+        let level = self.levels.entry(priority).or_default();
+        level.rows += message.rows;
+        level.in_time.push_back(message);
         self.len += 1;
         Ok(place)
     }
@@ -118,11 +135,27 @@ impl Queue {
         self.room(self.limits.priority(priority)).is_err()
     }
 
-    fn admit(&self, message: &Message, priority: u64, earliest_answer: Instant) -> Result<(), Refusal> {
-        if message.deadline.is_some_and(|deadline| deadline < earliest_answer) {
+    fn admit(
+        &self,
+        patience: Patience,
+        priority: u64,
+        now: Instant,
+        estimate: &Estimate,
+    ) -> Result<(), Refusal> {
+        if patience.deadline.is_some_and(|deadline| deadline < now + estimate.least()) {
             return Err(Refusal::TooLate);
         }
-        self.room(priority)
+        self.room(priority)?;
+        if !patience.ends() {
+            return Ok(());
+        }
+        let rows = self.levels.range(..=priority).map(|(_, level)| level.rows).sum();
+        match estimate.pace.foresee(rows) {
+            Some(foreseen) if patience.ends_before(now, foreseen) => {
+                Err(Refusal::Backlog { rows, wait: foreseen.start })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A level without a bound of its own is bounded by the whole queue, so that many priorities do not
@@ -148,7 +181,9 @@ impl Queue {
         (self.next_expiry, self.next_deadline) = (None, None);
         for (&priority, level) in &mut self.levels {
             let action = self.limits.policy(priority).timeout_action;
+            let before = refused.len();
             level.sweep(|message| fate(message, now, least, action), &mut refused);
+            level.rows -= refused.iter().skip(before).map(|(message, _)| message.rows).sum::<usize>();
             for message in level.messages() {
                 self.next_expiry = earlier(self.next_expiry, message.expires);
                 self.next_deadline = earlier(self.next_deadline, message.deadline);
@@ -196,8 +231,10 @@ impl Queue {
     pub(crate) fn take(&mut self, count: usize) -> Vec<Message> {
         let mut taken: Vec<Message> = Vec::with_capacity(count);
         for level in self.levels.values_mut() {
+            let before = taken.len();
             take_fitting(&mut level.in_time, count, &mut taken);
             take_fitting(&mut level.delayed, count, &mut taken);
+            level.rows -= taken.iter().skip(before).map(|message| message.rows).sum::<usize>();
         }
         self.len -= taken.len();
         taken
@@ -205,7 +242,9 @@ impl Queue {
 
     /// Removes the message that was put there, if it still waits.
     pub(crate) fn remove(&mut self, place: Place) -> Option<Message> {
-        let message = self.levels.get_mut(&place.priority)?.remove(place.number)?;
+        let level = self.levels.get_mut(&place.priority)?;
+        let message = level.remove(place.number)?;
+        level.rows -= message.rows;
         self.len -= 1;
         Some(message)
     }
@@ -219,6 +258,17 @@ impl Queue {
 
     fn messages(&self) -> impl Iterator<Item = &Message> {
         self.levels.values().flat_map(Level::messages)
+    }
+}
+
+impl Patience {
+    fn ends(self) -> bool {
+        self.expires.is_some() || self.deadline.is_some()
+    }
+
+    fn ends_before(self, now: Instant, foreseen: Foreseen) -> bool {
+        self.expires.is_some_and(|expires| expires < now + foreseen.start)
+            || self.deadline.is_some_and(|deadline| deadline < now + foreseen.answer)
     }
 }
 

@@ -112,8 +112,8 @@ impl Batcher {
             if state.queue.is_full(message.priority) {
                 refused = state.sweep_if_wanted(now);
             }
-            let least = state.estimate.least();
-            match state.queue.push(message, now, least) {
+            let estimate = state.estimate;
+            match state.queue.push(message, now, &estimate) {
                 Ok(put) => {
                     place = Some(put);
                     self.wake_one(&state);
@@ -236,12 +236,14 @@ impl Batcher {
             }
         }
         let again = parts.len();
+        if let Some(took) = took {
+            let rows = answers.iter().map(|(message, _)| message.rows).sum();
+            let running = state.running.iter().sum();
+            state.estimate.observe(took, rows, running);
+        }
         if let Some(running) = state.running.get_mut(instance) {
             *running = running.saturating_sub(1);
             self.recorder.running(state.running.iter().sum());
-        }
-        if let Some(took) = took {
-            state.estimate.observe(took);
         }
         state.parts.extend(parts);
         if again > 0 || state.is_done() {

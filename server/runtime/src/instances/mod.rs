@@ -6,6 +6,7 @@
 mod completion;
 mod cores;
 mod memory;
+mod priority;
 #[cfg(test)]
 #[cfg(feature = "races")]
 pub(crate) mod races;
@@ -22,6 +23,7 @@ use tokio::sync::oneshot;
 
 pub use self::cores::CoreBudget;
 use self::memory::DeviceMemory;
+pub(crate) use self::priority::NICENESS;
 pub use crate::breaker::OnTurned;
 use crate::{
     batcher::{

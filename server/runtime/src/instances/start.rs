@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use girandole_core::{DeviceKind, Error, Placement, Result, SessionOptions};
 
-use super::{OnClosed, Serving, ServingOptions, memory::DeviceMemory, worker::Instance};
+use super::{
+    OnClosed, Serving, ServingOptions, memory::DeviceMemory, priority::yield_to_sockets, worker::Instance,
+};
 use crate::{
     batcher::service::Batcher,
     breaker::Breaker,
@@ -59,6 +61,9 @@ fn spawn(
     closing: Arc<Closing>,
 ) -> Result<()> {
     let body = move || {
+        if instance.budget.is_some() {
+            yield_to_sockets();
+        }
         instance.run(opened);
         drop(closing);
     };

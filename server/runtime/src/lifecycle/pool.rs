@@ -19,10 +19,12 @@ use thread_priority::{
     thread_native_id,
 };
 
+use crate::instances;
+
 type Job = Box<dyn FnOnce() + Send>;
 
 /// Of [`LoadPriority::Low`].
-const NICENESS: i32 = 10;
+const NICENESS: i32 = instances::NICENESS + 10;
 
 /// How threads that load stand against those that serve.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,7 +33,7 @@ pub enum LoadPriority {
     /// cores that are never free they hardly get on.
     #[default]
     Idle,
-    /// They get about a tenth of a core that others want too (nice 10), and may keep it for some milliseconds.
+    /// They get about a tenth of a core that others want too (nice 10 beside sessions), and may keep it for some milliseconds.
     Low,
 }
 

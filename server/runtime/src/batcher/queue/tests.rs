@@ -41,6 +41,7 @@ struct Bench {
     spec: ModelSpec,
     callers: Vec<oneshot::Receiver<Result<Answer>>>,
     start: Instant,
+    estimate: Estimate,
 }
 
 impl Bench {
@@ -51,6 +52,7 @@ impl Bench {
             spec: settings.spec.clone(),
             callers: Vec::new(),
             start: Instant::now(),
+            estimate: Estimate::default(),
         }
     }
 
@@ -58,7 +60,7 @@ impl Bench {
         let (mut message, caller) = message(&self.spec, values);
         change(&mut message);
         self.callers.push(caller);
-        self.queue.push(message, self.start, Duration::ZERO).map(drop).map_err(|refused| refused.1)
+        self.queue.push(message, self.start, &self.estimate).map(drop).map_err(|refused| refused.1)
     }
 
     fn sweep(&mut self, after: Duration) -> Vec<Refusal> {
@@ -165,7 +167,7 @@ fn who_goes_is_found_in_time_or_delayed_and_once() {
         let (mut message, caller) = message(&bench.spec, &[value]);
         message.queue_timeout = Some(u32::from(5 - value) * MS).filter(|_| value < 3);
         bench.callers.push(caller);
-        places.push(bench.queue.push(message, bench.start, Duration::ZERO).unwrap());
+        places.push(bench.queue.push(message, bench.start, &Estimate::default()).unwrap());
     }
     // The second is delayed before the first.
     assert_eq!((bench.sweep(3 * MS), bench.sweep(4 * MS)), (vec![], vec![]));
@@ -210,4 +212,24 @@ fn other_shapes_wait_for_a_batch_of_their_own() {
     bench.push(&[5, 5], wide).unwrap();
     assert_eq!(bench.take(), [4]);
     assert_eq!(bench.take(), [5]);
+}
+
+#[test]
+fn who_would_wait_for_too_long_is_refused_at_once() {
+    let override_allowed = QueuePolicy { allow_timeout_override: true, ..QueuePolicy::default() };
+    let mut bench = Bench::new(&settings(override_allowed));
+    let start = bench.start;
+    // Rows take 2 ms each, batches 10, and a quarter more is reckoned with.
+    bench.estimate.observe(10 * MS, 5, 1);
+    assert_eq!(bench.push(&[1, 2], |m| m.deadline = Some(start + 10 * MS)), Ok(()), "nobody is before it");
+    let backlog = |rows: usize, wait: Duration| Err(Refusal::Backlog { rows, wait });
+    assert_eq!(bench.push(&[3], |m| m.deadline = Some(start + 29 * MS)), backlog(2, 35 * MS / 2));
+    assert_eq!(bench.push(&[3, 4], |m| m.deadline = Some(start + 30 * MS)), Ok(()));
+    assert_eq!(bench.push(&[5], |m| m.queue_timeout = Some(22 * MS)), backlog(4, 45 * MS / 2));
+    assert_eq!(bench.push(&[5], |m| m.queue_timeout = Some(23 * MS)), Ok(()));
+    assert_eq!(bench.push(&[6], |_| {}), Ok(()), "who has time may wait");
+    assert_eq!(bench.push(&[7], |m| (m.priority, m.deadline) = (1, Some(start + 10 * MS))), Ok(()));
+    bench.take();
+    bench.sweep(60 * MS);
+    assert_eq!(bench.push(&[8], |m| m.deadline = Some(start + 10 * MS)), Ok(()), "nobody is left before it");
 }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use girandole_core::{ErrorCode, Model};
 
 use super::*;
-use crate::{lifecycle::LoadPriority, service::LoadOverride};
+use crate::{instances, lifecycle::LoadPriority, service::LoadOverride};
 
 /// The calling thread's.
 fn niceness() -> i64 {
@@ -13,7 +13,7 @@ fn niceness() -> i64 {
 }
 
 #[tokio::test]
-async fn loading_and_warming_up_have_a_low_priority_and_serving_the_usual_one() {
+async fn loading_and_warming_up_have_a_lower_priority_than_serving() {
     let repository = Repository::new();
     repository.write("m/1/model.onnx", "1");
     let ran = Arc::new(Mutex::new(Vec::new()));
@@ -36,12 +36,12 @@ async fn loading_and_warming_up_have_a_low_priority_and_serving_the_usual_one() 
         RuntimeOptions { load_priority: LoadPriority::Low, ..options(&repository.path(), ControlMode::None) };
     let (service, handle) = Runtime::start(options, Arc::new(MockLoader(Arc::new(load)))).unwrap();
     until(&handle, |snapshot| snapshot.idle).await;
-    let usual = niceness();
-    assert_eq!(ask(&service, "m", VersionSelector::Any).await, Ok(usual));
+    let serving = niceness() + i64::from(instances::NICENESS);
+    assert_eq!(ask(&service, "m", VersionSelector::Any).await, Ok(serving));
     let ran = ran.lock().unwrap();
     let (last, before) = ran.split_last().unwrap();
-    assert_eq!(*last, usual);
-    assert!(before.len() >= 2 && before.iter().all(|&one| one > usual), "load and warm-up: {before:?}");
+    assert_eq!(*last, serving);
+    assert!(before.len() >= 2 && before.iter().all(|&one| one > serving), "load and warm-up: {before:?}");
 }
 
 #[tokio::test]

@@ -4,10 +4,12 @@
 //! reported, not only the first.
 
 mod addresses;
+mod limits;
 mod merge;
 mod options;
 mod validate;
 
 pub(crate) use addresses::Addresses;
+pub(crate) use limits::ServeLimits;
 pub(crate) use options::{AdminAddress, ClientCertificates, ControlMode, LoadPriority, ServeOptions};
 pub(crate) use validate::{ServeConfig, resolve};

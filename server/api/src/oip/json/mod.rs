@@ -1,6 +1,7 @@
 //! The protocol's JSON: requests parsed straight into typed little-endian buffers, responses written
 //! straight from them. No value tree in between.
 
+mod at_most;
 mod elements;
 mod nonfinite;
 mod parameters;

@@ -11,9 +11,11 @@ const BASE: usize = 256 << 10;
 /// What clients send may take for each of its bytes.
 pub(crate) const CLIENTS: usize = 32;
 
-/// What files of at most 1 MiB that operators write may take for each of their bytes. The parser of TOML keeps every
-/// mistake until it knows the first.
-pub(crate) const OPERATORS: usize = 128;
+/// What a model's configuration may take for each of its bytes.
+pub(crate) const CONFIGURATION: usize = 128;
+
+/// What a file of TOML, of at most 1 MiB, may take for each of its bytes: the parser keeps every mistake until it ends.
+pub(crate) const TOML: usize = 512;
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
 static MOST: AtomicUsize = AtomicUsize::new(0);

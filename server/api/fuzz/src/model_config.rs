@@ -11,7 +11,7 @@ use crate::{memory, specs};
 pub fn configure(text: &[u8]) {
     let Ok(text) = std::str::from_utf8(text) else { return };
     let dir = folder();
-    memory::within(text.len(), memory::OPERATORS, || {
+    memory::within(text.len(), memory::CONFIGURATION, || {
         let parsed = if text.starts_with('{') { parse_json(text) } else { parse_text(text) };
         if let Ok(config) = parsed {
             printed(&config);

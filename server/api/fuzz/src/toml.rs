@@ -8,7 +8,7 @@ use crate::memory;
 /// A `traffic.toml`, or an access file where its first line says so.
 pub fn read(text: &[u8]) {
     let Ok(text) = std::str::from_utf8(text) else { return };
-    memory::within(text.len(), memory::OPERATORS, || {
+    memory::within(text.len(), memory::TOML, || {
         if text.starts_with("# access") { access(text) } else { traffic(text) }
     });
 }

@@ -2,7 +2,7 @@
 
 use libfuzzer_sys::fuzzer_mutate;
 
-use crate::{is_blind, put, random::Random, text};
+use crate::{is_blind, put, random::Random, text, words};
 
 /// Bytes of the header's value.
 const HEADER: usize = 4;
@@ -30,7 +30,7 @@ fn changed(framed: &[u8], max_size: usize, random: &mut Random) -> Option<Vec<u8
     let mut json = json.to_vec();
     let mut tensors = tensors.to_vec();
     if tensors.is_empty() || random.one_in(2) {
-        json = text::changed(std::str::from_utf8(&json).ok()?, text::JSON, random).into_bytes();
+        json = text::changed(std::str::from_utf8(&json).ok()?, words::JSON, random).into_bytes();
     } else {
         let size = tensors.len();
         tensors.resize(max_size, 0);

@@ -15,6 +15,7 @@ pub mod rest;
 mod specs;
 pub mod text;
 pub mod toml;
+pub mod words;
 
 use random::Random;
 

@@ -83,6 +83,18 @@ async fn bodies_take_from_the_budget_while_they_come() {
     assert!(status.message().contains("exceeds the server's limit of 100"), "{status}");
 }
 
+#[tokio::test]
+async fn what_changes_settings_is_small() {
+    let server = Server::start().await;
+    let paths =
+        ["/v2/logging", "/v2/trace/setting", "/v2/repository/index", "/v2/repository/models/identity/load"];
+    for path in paths {
+        let answer = server.post(path, " ".repeat((1 << 20) + 1)).await;
+        assert_eq!(answer.status, 413, "{path}: {}", answer.text());
+        assert!(answer.error().contains("the limit of 1048576 bytes"), "{path}: {}", answer.error());
+    }
+}
+
 fn message(inputs: usize) -> ModelInferRequest {
     let inputs = vec![InferInputTensor::default(); inputs];
     ModelInferRequest { model_name: "identity".into(), inputs, ..ModelInferRequest::default() }

@@ -6,7 +6,7 @@
 
 use std::any::TypeId;
 
-use crate::oip::ModelInferRequest;
+use crate::oip::{ModelInferRequest, TraceSettingRequest};
 
 /// Most fields of a message itself: an inference request's inputs, outputs, raw contents and parameters together.
 pub const MOST_FIELDS: usize = if cfg!(fuzzing) { 64 } else { 1 << 14 };
@@ -31,23 +31,35 @@ pub enum TooMany {
 /// What the fields of a message lead to.
 #[derive(Clone, Copy)]
 enum Kind {
-    Request,
+    Infer,
     Input,
-    Output,
-    Contents,
+    Trace,
+    TraceEntry,
+    /// Fields that are counted and lead to nothing more.
+    Flat,
+    /// Bytes that are counted.
     Shape,
     /// Nothing that is counted.
     Leaf,
 }
 
 impl Kind {
-    /// What stands in a field of `ModelInferRequest` and of what is in it.
+    /// What a message of type `M` is: those that have repeated fields in messages are known.
+    fn of<M: 'static>() -> Self {
+        match TypeId::of::<M>() {
+            id if id == TypeId::of::<ModelInferRequest>() => Self::Infer,
+            id if id == TypeId::of::<TraceSettingRequest>() => Self::Trace,
+            _ => Self::Leaf,
+        }
+    }
+
+    /// What stands in one of its fields.
     const fn field(self, number: u64) -> Self {
         match (self, number) {
-            (Self::Request, 5) => Self::Input,
-            (Self::Request, 6) => Self::Output,
+            (Self::Infer, 5) => Self::Input,
+            (Self::Infer, 6) | (Self::Input, 5) | (Self::TraceEntry, 2) => Self::Flat,
             (Self::Input, 3) => Self::Shape,
-            (Self::Input, 5) => Self::Contents,
+            (Self::Trace, 1) => Self::TraceEntry,
             _ => Self::Leaf,
         }
     }
@@ -58,13 +70,10 @@ impl Kind {
 /// # Errors
 /// Where there are more than there may be. What is no message is left to the decoder to refuse.
 pub fn check<M: 'static>(message: &[u8]) -> Result<(), TooMany> {
-    let kind =
-        if TypeId::of::<M>() == TypeId::of::<ModelInferRequest>() { Kind::Request } else { Kind::Leaf };
-    let mut fields = Fields(message);
-    if fields.by_ref().take(MOST_FIELDS + 1).count() > MOST_FIELDS {
+    if Fields(message).take(MOST_FIELDS + 1).count() > MOST_FIELDS {
         return Err(TooMany::Fields);
     }
-    count(kind, message, MOST_ITEMS).map(drop).ok_or(TooMany::Items)
+    count(Kind::of::<M>(), message, MOST_ITEMS).map(drop).ok_or(TooMany::Items)
 }
 
 /// What is left of `most` after the items of a message.
@@ -72,7 +81,7 @@ fn count(kind: Kind, message: &[u8], most: usize) -> Option<usize> {
     match kind {
         Kind::Leaf => Some(most),
         Kind::Shape => most.checked_sub(message.len()),
-        Kind::Request | Kind::Input | Kind::Output | Kind::Contents => Fields(message)
+        Kind::Infer | Kind::Input | Kind::Trace | Kind::TraceEntry | Kind::Flat => Fields(message)
             .try_fold(most, |left, (number, content)| {
                 count(kind.field(number), content, left.checked_sub(1)?)
             }),
@@ -123,6 +132,7 @@ mod tests {
     use crate::oip::{
         InferTensorContents, ModelStreamInferResponse, RepositoryModelLoadRequest,
         model_infer_request::{InferInputTensor, InferRequestedOutputTensor},
+        trace_setting_request::SettingValue,
     };
 
     fn request(inputs: usize, contents: InferTensorContents) -> Vec<u8> {
@@ -157,6 +167,10 @@ mod tests {
         let shape = InferInputTensor { shape: vec![1; MOST_ITEMS], ..Default::default() };
         let shape = ModelInferRequest { inputs: vec![shape], ..Default::default() }.encode_to_vec();
         assert_eq!(check::<ModelInferRequest>(&shape), Err(TooMany::Items));
+        let values = SettingValue { value: vec![String::new(); MOST_ITEMS] };
+        let settings = [("trace_level".to_owned(), values)].into();
+        let trace = TraceSettingRequest { settings, ..Default::default() }.encode_to_vec();
+        assert_eq!(check::<TraceSettingRequest>(&trace), Err(TooMany::Items));
         assert_eq!(check::<ModelStreamInferResponse>(&shape), Ok(()), "a message of another type");
     }
 

@@ -133,7 +133,7 @@ impl HttpBody for Arriving {
             Poll::Ready(Some(Ok(frame))) => {
                 this.count(frame.data_ref().map_or(0, Bytes::len)).map(|()| frame)
             }
-            ended => return ended,
+            ended @ Poll::Ready(_) => return ended,
         };
         Poll::Ready(Some(counted.map_err(|error| this.refused(error))))
     }

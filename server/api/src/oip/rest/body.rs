@@ -38,7 +38,7 @@ pub(crate) async fn read(headers: &HeaderMap, mut body: Body, limit: usize) -> R
 
 async fn chunk(body: &mut Body) -> Result<Option<Bytes>> {
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(broken)?;
+        let frame = frame.map_err(|error| broken(&error))?;
         if let Ok(data) = frame.into_data()
             && !data.is_empty()
         {
@@ -49,8 +49,8 @@ async fn chunk(body: &mut Body) -> Result<Option<Bytes>> {
 }
 
 /// What [`intake`](crate::layers::intake) says of a body, or that there is no more of it.
-fn broken(error: axum::Error) -> Error {
-    let mut causes = successors(Some(&error as &dyn std::error::Error), |error| error.source());
+fn broken(error: &axum::Error) -> Error {
+    let mut causes = successors(Some(error as &dyn std::error::Error), |error| error.source());
     let refused = causes.find_map(|cause| cause.downcast_ref::<Error>());
     refused.cloned().unwrap_or_else(|| {
         tracing::debug!(%error, "a request body broke off");

@@ -45,7 +45,8 @@ fn oip() -> Result {
     let out = out("oip")?;
     let files = protox::compile(["girandole/oip.proto"], ["girandole"])?;
     fs::write(out.join("descriptor.bin"), prost::Message::encode_to_vec(&files))?;
-    let mut builder = tonic_prost_build::configure().out_dir(out).bytes(".");
+    let mut builder =
+        tonic_prost_build::configure().out_dir(out).bytes(".").codec_path("crate::codec::Bounded");
     for file in files.file.iter().filter(|file| file.name() == "model_config.proto") {
         let messages = file.message_type.iter().map(|message| message.name());
         for name in messages.chain(file.enum_type.iter().map(|kind| kind.name())) {

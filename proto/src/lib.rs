@@ -2,6 +2,11 @@
 #![forbid(unsafe_code)]
 #![allow(missing_docs, clippy::all)]
 
+#[cfg(feature = "oip")]
+pub mod bounds;
+#[cfg(feature = "oip")]
+pub mod codec;
+
 /// The ONNX model file format (<https://onnx.ai/onnx/api/classes.html>).
 #[cfg(feature = "onnx")]
 pub mod onnx {

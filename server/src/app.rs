@@ -4,7 +4,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use girandole_api::{
-    AdminListener, ApiOptions, ConnectionLimits, Ended, Limits, Metrics,
+    AdminListener, ApiOptions, Ended, Metrics,
     security::{self, Access, Guard, Tokens},
 };
 use girandole_engine::Engine;
@@ -57,8 +57,8 @@ pub(crate) async fn serve(config: ServeConfig, log: LogSwitch) -> Result<(), Fai
         admin: listeners.admin.map(|socket| AdminListener { socket, access, trail: audit.trail() }),
         tls,
         guard,
-        limits: limits(&config),
-        connections: ConnectionLimits::default(),
+        limits: config.limits.requests,
+        connections: config.limits.connections,
         ..ApiOptions::default()
     };
     let stop = stop(signals, runtime.clone(), config.shutdown_grace, config.exit_timeout);
@@ -191,7 +191,7 @@ fn runtime_options(config: &ServeConfig) -> RuntimeOptions {
         },
         cores: config.cores,
         devices: devices(&config.gpus),
-        in_flight_bytes: config.max_inflight_bytes,
+        in_flight_bytes: config.limits.in_flight_bytes,
         trace: TraceOptions { file: config.trace_file.clone(), ..TraceOptions::default() },
         ..RuntimeOptions::default()
     }
@@ -204,12 +204,4 @@ fn devices(gpus: &Result<usize, String>) -> Devices {
         Err(why) => tracing::info!(%why, "serving on the CPU"),
     }
     Devices { gpus: *gpus.as_ref().unwrap_or(&0) }
-}
-
-fn limits(config: &ServeConfig) -> Limits {
-    Limits {
-        max_body_bytes: config.max_request_bytes,
-        max_grpc_message_bytes: config.max_request_bytes,
-        ..Limits::default()
-    }
 }

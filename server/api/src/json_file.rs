@@ -13,7 +13,7 @@ use crate::{
 /// # Errors
 /// `InvalidArgument` that says what is wrong and where.
 pub fn decode_request(body: &[u8]) -> Result<InferRequest> {
-    let limits = Limits { max_tensors: usize::MAX, ..Limits::default() };
+    let limits = Limits { max_tensors: usize::MAX, max_elements: usize::MAX, ..Limits::default() };
     let form = Form::Json(Bytes::copy_from_slice(body));
     Ok(structured::decode(String::new(), VersionSelector::Any, form, &limits)?.request)
 }

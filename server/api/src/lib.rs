@@ -9,6 +9,8 @@
 mod admin;
 mod audit_trail;
 pub mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod json_file;
 mod layers;
 mod limits;

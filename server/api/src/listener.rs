@@ -46,9 +46,6 @@ const EXHAUSTED: Duration = Duration::from_millis(50);
 /// How often an idle HTTP/2 connection is asked whether it is still there, and how long it may think.
 const PING: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(20));
 
-/// Streams that a client may open and reset at once before it is disconnected (rapid reset).
-const MAX_RESETS: usize = 64;
-
 /// Bytes of a request's head.
 const MAX_HEAD: u32 = 64 << 10;
 
@@ -212,8 +209,8 @@ fn http(limits: &ConnectionLimits) -> auto::Builder<TokioExecutor> {
         .keep_alive_interval(PING.0)
         .keep_alive_timeout(PING.1)
         .max_concurrent_streams(limits.max_streams)
-        .max_pending_accept_reset_streams(MAX_RESETS)
-        .max_local_error_reset_streams(MAX_RESETS)
+        .max_pending_accept_reset_streams(limits.max_resets)
+        .max_local_error_reset_streams(limits.max_resets)
         .max_header_list_size(MAX_HEAD)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW);

@@ -8,7 +8,7 @@ use tokio::{net::TcpListener, task::JoinSet, time::Instant};
 
 use crate::{
     admin::{self, Admin, AdminListener},
-    layers,
+    layers::{self, Style, intake::Intake},
     limits::{ConnectionLimits, Limits},
     listener::Listener,
     log_control::LogControl,
@@ -97,6 +97,7 @@ pub async fn serve(
         limits,
         connections,
     } = options;
+    let intake = Intake { service: service.clone(), limits, style: Style::Rest };
     let oip = Oip { service: service.clone(), limits, log, guard: guard.clone() };
     let ((end, stop), (end_metrics, stop_metrics)) = (stop::channel(), stop::channel());
     let mut protocols = JoinSet::new();
@@ -109,7 +110,7 @@ pub async fn serve(
         background.spawn(listener.serve(stop_metrics));
     }
     if let Some(socket) = http {
-        let router = layers::rest(rest::router(oip.clone()));
+        let router = layers::rest(rest::router(oip.clone()), intake.clone());
         let listener = Listener { socket, router, tls: tls.clone(), limits: connections, peers: false };
         protocols.spawn(listener.serve(stop.clone()));
     }
@@ -119,7 +120,7 @@ pub async fn serve(
         protocols.spawn(listener.serve(stop.clone()));
     }
     if let Some(AdminListener { socket, access, trail }) = administration {
-        let router = layers::rest(admin::router(Admin { service, trail }, access));
+        let router = layers::rest(admin::router(Admin { service, trail }, access), intake);
         let listener = Listener { socket, router, tls: tls.clone(), limits: connections, peers: true };
         protocols.spawn(listener.serve(stop));
     }

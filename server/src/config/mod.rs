@@ -5,11 +5,13 @@
 
 mod addresses;
 mod keys;
+mod limits;
 mod merge;
 mod options;
 mod validate;
 
 pub(crate) use addresses::Addresses;
 pub(crate) use keys::key_source;
+pub(crate) use limits::ServeLimits;
 pub(crate) use options::{AdminAddress, ClientCertificates, ControlMode, LoadPriority, ServeOptions};
 pub(crate) use validate::{ServeConfig, resolve};

@@ -9,6 +9,9 @@ use serde::Deserialize;
 
 use crate::logging::LogFormat;
 
+/// Where `--help` shows what clients may ask for.
+const LIMITS: &str = "Limits";
+
 /// When models are loaded and unloaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -187,12 +190,6 @@ pub(crate) struct ServeOptions {
     /// Serve beyond this machine without TLS [default: false]
     #[arg(long, env = "GIRANDOLE_INSECURE", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub(crate) insecure: Option<bool>,
-    /// Most bytes of one request's body [default: 67108864]
-    #[arg(long, env = "GIRANDOLE_MAX_REQUEST_BYTES", value_name = "BYTES")]
-    pub(crate) max_request_bytes: Option<usize>,
-    /// Most bytes of all requests that are being answered [default: 1073741824]
-    #[arg(long, env = "GIRANDOLE_MAX_INFLIGHT_BYTES", value_name = "BYTES")]
-    pub(crate) max_inflight_bytes: Option<usize>,
 
     /// Seconds from the signal to the end at most; requests unanswered by then are cut off [default: 30]
     #[arg(long, env = "GIRANDOLE_EXIT_TIMEOUT_SECS", value_name = "SECS")]
@@ -216,4 +213,47 @@ pub(crate) struct ServeOptions {
     /// Where requests are traced to, once tracing is switched on by its settings
     #[arg(long, env = "GIRANDOLE_TRACE_FILE", value_name = "FILE")]
     pub(crate) trace_file: Option<PathBuf>,
+
+    /// Most bytes of one request's body, before and after it is unpacked [default: 67108864]
+    #[arg(long, env = "GIRANDOLE_MAX_REQUEST_BYTES", value_name = "BYTES", help_heading = LIMITS)]
+    pub(crate) max_request_bytes: Option<usize>,
+    /// How many times its size a compressed REST body may unpack to, above 1 MiB [default: 200]
+    #[arg(long, env = "GIRANDOLE_MAX_EXPANSION", value_name = "TIMES", help_heading = LIMITS)]
+    pub(crate) max_expansion: Option<usize>,
+    /// Most bytes of all requests that are being read or answered [default: 1073741824]
+    #[arg(long, env = "GIRANDOLE_MAX_INFLIGHT_BYTES", value_name = "BYTES", help_heading = LIMITS)]
+    pub(crate) max_inflight_bytes: Option<usize>,
+    /// Most inputs, and most outputs, of one request; 4096 at most [default: 256]
+    #[arg(long, env = "GIRANDOLE_MAX_REQUEST_TENSORS", value_name = "COUNT", help_heading = LIMITS)]
+    pub(crate) max_request_tensors: Option<usize>,
+    /// Most elements of one input [default: 67108864]
+    #[arg(long, env = "GIRANDOLE_MAX_TENSOR_ELEMENTS", value_name = "COUNT", help_heading = LIMITS)]
+    pub(crate) max_tensor_elements: Option<usize>,
+    /// Most inference requests in work on each listener; more are refused [default: 8192]
+    #[arg(long, env = "GIRANDOLE_MAX_REQUESTS", value_name = "COUNT", help_heading = LIMITS)]
+    pub(crate) max_requests: Option<usize>,
+    /// Most requests of one gRPC stream in work; more wait in the stream [default: 64]
+    #[arg(long, env = "GIRANDOLE_MAX_STREAM_REQUESTS", value_name = "COUNT", help_heading = LIMITS)]
+    pub(crate) max_stream_requests: Option<usize>,
+    /// Most connections of each listener; more wait to be accepted [default: 10000]
+    #[arg(long, env = "GIRANDOLE_MAX_CONNECTIONS", value_name = "COUNT", help_heading = LIMITS)]
+    pub(crate) max_connections: Option<usize>,
+    /// Most HTTP/2 streams of one connection [default: 1024]
+    #[arg(long, env = "GIRANDOLE_MAX_CONNECTION_STREAMS", value_name = "COUNT", help_heading = LIMITS)]
+    pub(crate) max_connection_streams: Option<u32>,
+    /// HTTP/2 streams that a client may open and reset unseen before it is disconnected [default: 64]
+    #[arg(long, env = "GIRANDOLE_MAX_CONNECTION_RESETS", value_name = "COUNT", help_heading = LIMITS)]
+    pub(crate) max_connection_resets: Option<usize>,
+    /// Most TLS handshakes at once on each listener; more wait [default: 256]
+    #[arg(long, env = "GIRANDOLE_MAX_HANDSHAKES", value_name = "COUNT", help_heading = LIMITS)]
+    pub(crate) max_handshakes: Option<usize>,
+    /// Seconds that a TLS handshake may take [default: 10]
+    #[arg(long, env = "GIRANDOLE_HANDSHAKE_TIMEOUT_SECS", value_name = "SECS", help_heading = LIMITS)]
+    pub(crate) handshake_timeout_secs: Option<u64>,
+    /// Seconds that a request's head may take, from the connection or the answer before it [default: 60]
+    #[arg(long, env = "GIRANDOLE_HEADER_TIMEOUT_SECS", value_name = "SECS", help_heading = LIMITS)]
+    pub(crate) header_timeout_secs: Option<u64>,
+    /// Seconds that a request's body may take; a gRPC stream may take as long as it likes [default: 300]
+    #[arg(long, env = "GIRANDOLE_BODY_TIMEOUT_SECS", value_name = "SECS", help_heading = LIMITS)]
+    pub(crate) body_timeout_secs: Option<u64>,
 }

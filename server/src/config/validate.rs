@@ -9,7 +9,9 @@ use std::{
 use girandole_api::security::{ClientAuth, TlsFiles};
 use girandole_runtime::repository::Trust;
 
-use super::{Addresses, ClientCertificates, ControlMode, LoadPriority, ServeOptions, key_source};
+use super::{
+    Addresses, ClientCertificates, ControlMode, LoadPriority, ServeLimits, ServeOptions, key_source, limits,
+};
 use crate::logging::{self, LogFormat};
 
 /// A day: longer is as good as for ever, and a clock can count it.
@@ -38,8 +40,7 @@ pub(crate) struct ServeConfig {
     pub(crate) admin_token_file: Option<PathBuf>,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) access_file: Option<PathBuf>,
-    pub(crate) max_request_bytes: usize,
-    pub(crate) max_inflight_bytes: usize,
+    pub(crate) limits: ServeLimits,
     pub(crate) exit_timeout: Duration,
     pub(crate) shutdown_grace: Duration,
     pub(crate) log_format: LogFormat,
@@ -75,13 +76,15 @@ fn validate(mut options: ServeOptions) -> Result<ServeConfig, String> {
         ("--repository-poll-secs", options.repository_poll_secs),
         ("--model-load-thread-count", options.model_load_thread_count.map(|count| count as u64)),
         ("--cores", options.cores.map(|count| count as u64)),
-        ("--max-request-bytes", options.max_request_bytes.map(|count| count as u64)),
-        ("--max-inflight-bytes", options.max_inflight_bytes.map(|count| count as u64)),
     ] {
         if value == Some(0) {
             mistakes.push(format!("{name} must be at least 1"));
         }
     }
+    let limits = limits::of(&options).unwrap_or_else(|found| {
+        mistakes.extend(found);
+        ServeLimits::default()
+    });
     let addresses = Addresses::of(&options);
     let stopping = stopping(options.exit_timeout_secs, options.shutdown_grace_secs);
     let (exit_timeout, shutdown_grace) = stopping.unwrap_or_else(|mistake| {
@@ -129,8 +132,7 @@ fn validate(mut options: ServeOptions) -> Result<ServeConfig, String> {
         admin_token_file: options.admin_token_file,
         tls,
         access_file: options.access_file,
-        max_request_bytes: options.max_request_bytes.unwrap_or(64 << 20),
-        max_inflight_bytes: options.max_inflight_bytes.unwrap_or(1 << 30),
+        limits,
         exit_timeout,
         shutdown_grace,
         log_format: options.log_format.unwrap_or_default(),

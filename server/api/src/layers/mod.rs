@@ -2,6 +2,7 @@
 
 pub(crate) mod authorize;
 pub(crate) mod concurrency;
+pub(crate) mod intake;
 pub(crate) mod request;
 
 use axum::{
@@ -11,6 +12,7 @@ use axum::{
 use girandole_core::Error;
 use tower_http::{CompressionLevel, compression::CompressionLayer, decompression::RequestDecompressionLayer};
 
+use self::intake::Intake;
 use crate::error::{RestError, status};
 
 /// How a refusal is written.
@@ -33,10 +35,12 @@ impl Style {
 }
 
 /// A REST router with everything around it, from the inside out.
-pub(crate) fn rest(router: Router) -> Router {
+pub(crate) fn rest(router: Router, intake: Intake) -> Router {
     router
+        .layer(middleware::from_fn_with_state(intake, intake::bound))
         // The handler caps the body after this, so a small body cannot unpack into a large one.
         .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
+        .layer(middleware::from_fn(intake::count))
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(middleware::from_fn(request::identify))
 }

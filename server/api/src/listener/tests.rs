@@ -175,6 +175,48 @@ async fn connections_above_the_bound_wait_for_a_place() {
 }
 
 /// A route that says when a request is in work, and waits to be told to answer.
+/// A frame of HTTP/2 (RFC 9113, section 4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// What the server says of so many streams that are opened and reset at once: its last frame's type and error.
+async fn reset(limits: ConnectionLimits, streams: u32) -> Option<(u8, u32)> {
+    const HEADERS: (u8, u8) = (1, 0b101);
+    const RST_STREAM: u8 = 3;
+    const CANCEL: [u8; 4] = [0, 0, 0, 8];
+    let running = start(hello(), None, limits).await;
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    // GET http://a/ by HPACK's static table, as one header block.
+    let get = [0x82, 0x86, 0x84, 0x41, 1, b'a'];
+    let opened = |id| [frame(HEADERS.0, HEADERS.1, id, &get), frame(RST_STREAM, 0, id, &CANCEL)].concat();
+    let all: Vec<u8> = (0..streams).flat_map(|number| opened(2 * number + 1)).collect();
+    let mut sent = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    sent.extend([frame(4, 0, 0, &[]), all, frame(6, 0, 0, &[0; 8])].concat());
+    stream.write_all(&sent).await.unwrap();
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await.ok()?;
+        let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+        stream.read_exact(&mut payload).await.ok()?;
+        match (head[3], head[4]) {
+            (7, _) => return Some((7, u32::from_be_bytes(*payload[4..].first_chunk().unwrap()))),
+            // The answer to the ping: the connection goes on.
+            (6, 1) => return Some((6, 0)),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn streams_that_are_reset_at_once_end_the_connection() {
+    const ENHANCE_YOUR_CALM: u32 = 11;
+    let limits = ConnectionLimits { max_resets: 4, ..ConnectionLimits::default() };
+    assert_eq!(reset(limits, 3).await, Some((6, 0)));
+    assert_eq!(reset(limits, 40).await, Some((7, ENHANCE_YOUR_CALM)));
+}
+
 fn gated() -> (Router, Arc<Notify>, Arc<Notify>) {
     let (entered, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (inside, gate) = (entered.clone(), go.clone());

@@ -80,11 +80,13 @@ async fn requests_that_do_not_fit_the_model() {
 
 #[tokio::test]
 async fn what_is_too_large() {
-    let limits = Limits { max_body_bytes: 256, max_tensors: 2, ..Limits::default() };
+    let limits = Limits { max_body_bytes: 256, max_tensors: 2, max_elements: 20, ..Limits::default() };
     let server = Server::with(limits).await;
     let rows = input(&format!(r#""datatype":"FP32","shape":[9,1],"data":{:?}"#, [1; 9]));
     let outputs = r#"{"inputs":[],"outputs":[{"name":"a"},{"name":"b"},{"name":"c"}]}"#.to_owned();
+    let elements = input(&format!(r#""datatype":"FP32","shape":[21],"data":{:?}"#, [1; 21]));
     let table = [
+        (elements, "input 'x' has 21 elements, the limit is 20"),
         (" ".repeat(257), "the body is larger than the limit of 256 bytes"),
         (rows, "a batch of 9 rows exceeds the model's max_batch_size of 8"),
         (outputs, "a request has at most 2 outputs, got 3"),

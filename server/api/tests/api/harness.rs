@@ -37,7 +37,7 @@ pub(crate) struct Server {
     pub(crate) service: Service,
     pub(crate) gate: Arc<Gate>,
     pub(crate) grpc: SocketAddr,
-    http: SocketAddr,
+    pub(crate) http: SocketAddr,
     admin: SocketAddr,
     runtime: RuntimeHandle,
     end: Option<End>,
@@ -138,13 +138,18 @@ impl Server {
     }
 
     pub(crate) async fn with(limits: Limits) -> Self {
+        Self::within(limits, RuntimeOptions::default()).await
+    }
+
+    /// A server with these bounds, those of its runtime among them.
+    pub(crate) async fn within(limits: Limits, options: RuntimeOptions) -> Self {
         let repository = repository();
         let gate = Arc::new(Gate::default());
         let options = RuntimeOptions {
             repositories: vec![repository.path().to_owned()],
             control_mode: ControlMode::Explicit { load_models: vec!["*".to_owned()] },
             default_warmup: false,
-            ..RuntimeOptions::default()
+            ..options
         };
         let loading = gate.clone();
         let loader = MockLoader(Arc::new(move |request| model(request, &loading)));

@@ -6,6 +6,7 @@ mod bad_input;
 mod grpc;
 mod grpc_services;
 mod harness;
+mod limits;
 mod metrics;
 mod rest;
 mod rest_binary;

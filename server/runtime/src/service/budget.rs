@@ -24,7 +24,7 @@ pub(crate) struct ByteBudget {
 
 /// Bytes held until dropped.
 #[derive(Debug)]
-pub(crate) struct BytesHeld {
+pub struct BytesHeld {
     budget: Arc<ByteBudget>,
     bytes: usize,
 }
@@ -45,19 +45,44 @@ impl ByteBudget {
     /// # Errors
     /// `TooLarge` for more than the whole budget, `Overloaded` where others hold too much of it now.
     pub(crate) fn take(self: &Arc<Self>, bytes: usize) -> Result<BytesHeld> {
-        if bytes > self.limit {
-            let message = format!("a request of {bytes} bytes exceeds the server's limit of {}", self.limit);
+        let mut held = self.hold();
+        held.add(bytes)?;
+        Ok(held)
+    }
+
+    /// Nothing of it yet.
+    pub(crate) fn hold(self: &Arc<Self>) -> BytesHeld {
+        BytesHeld { budget: self.clone(), bytes: 0 }
+    }
+
+    /// Takes `bytes` of it for a request that holds some already.
+    fn take_beside(&self, held: usize, bytes: usize) -> Result<()> {
+        let all = held.saturating_add(bytes);
+        if all > self.limit {
+            let message = format!("a request of {all} bytes exceeds the server's limit of {}", self.limit);
             return Err(Error::new(ErrorCode::TooLarge, message));
         }
         let more = |held: usize| held.checked_add(bytes).filter(|&held| held <= self.limit);
         match self.held.try_update(Ordering::Relaxed, Ordering::Relaxed, more) {
-            Ok(_) => Ok(BytesHeld { budget: self.clone(), bytes }),
+            Ok(_) => Ok(()),
             Err(_) => {
                 let message =
                     "the requests in flight take all the memory set aside for them, try again later";
                 Err(Error::new(ErrorCode::Overloaded, message).retry_after(Duration::from_secs(1)))
             }
         }
+    }
+}
+
+impl BytesHeld {
+    /// Holds so many more.
+    ///
+    /// # Errors
+    /// `TooLarge` for more than the whole budget, `Overloaded` where others hold too much of it now.
+    pub fn add(&mut self, bytes: usize) -> Result<()> {
+        self.budget.take_beside(self.bytes, bytes)?;
+        self.bytes += bytes;
+        Ok(())
     }
 }
 
@@ -80,5 +105,17 @@ mod tests {
         drop(first);
         assert!(budget.take(6).is_ok());
         assert_eq!(budget.take(11).unwrap_err().code(), ErrorCode::TooLarge);
+    }
+
+    #[test]
+    fn what_is_held_grows_while_there_is_room() {
+        let budget = Arc::new(ByteBudget::new(10));
+        let (mut first, mut second) = (budget.hold(), budget.hold());
+        first.add(4).unwrap();
+        first.add(4).unwrap();
+        assert_eq!(second.add(3).unwrap_err().code(), ErrorCode::Overloaded);
+        assert_eq!(first.add(3).unwrap_err().code(), ErrorCode::TooLarge);
+        drop(first);
+        assert!(second.add(10).is_ok());
     }
 }

@@ -9,7 +9,7 @@ use girandole_core::{
     Error, InferRequest, InferResponse, NamedTensor, RequestedOutput, Result, Route, Tensor,
 };
 
-use super::Service;
+use super::{BytesHeld, Service};
 use crate::{
     classification::classify,
     metrics::FailureReason,
@@ -20,6 +20,11 @@ use crate::{
 };
 
 impl Service {
+    /// Room for a request that is still being read, nothing yet; [`infer`](Self::infer) takes its own.
+    pub fn hold_bytes(&self) -> BytesHeld {
+        self.0.in_flight.hold()
+    }
+
     /// Runs one request.
     ///
     /// Dropping the future cancels the request where it still waits.

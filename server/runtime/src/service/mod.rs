@@ -28,9 +28,9 @@ use girandole_core::{
 };
 use tokio::sync::watch;
 
-pub(crate) use self::budget::{ByteBudget, BytesHeld};
+pub(crate) use self::budget::ByteBudget;
 pub use self::{
-    budget::DEFAULT_IN_FLIGHT_BYTES,
+    budget::{BytesHeld, DEFAULT_IN_FLIGHT_BYTES},
     traffic::{ArmStatus, SetWeights, TrafficStatus},
 };
 use crate::{

@@ -5,12 +5,12 @@ pub(crate) mod options;
 pub(crate) mod structured;
 pub(crate) mod tensors;
 
-use girandole_core::{Error, InferRequest, Result, Shape, VersionSelector};
+use girandole_core::{Error, ErrorCode, InferRequest, Result, Shape, VersionSelector};
 
 use crate::limits::Limits;
 
 /// Most dimensions of a tensor.
-const MAX_RANK: usize = 32;
+pub(crate) const MAX_RANK: usize = 32;
 
 /// Longest model name, as long as a file name may be.
 const MAX_NAME: usize = 255;
@@ -54,13 +54,19 @@ pub(crate) fn model<'a>(name: &'a str, version: &str) -> Result<(&'a str, Versio
     Ok((model_name(name)?, selector))
 }
 
-/// Checks the number of tensors. What they are called is checked with the model's specification.
+/// Checks the number of tensors and of their elements. What they are called is checked with the model's specification.
 ///
 /// # Errors
 /// `TooLarge` above the limit.
 pub(crate) fn check(request: &InferRequest, limits: &Limits) -> Result<()> {
     count("inputs", request.inputs.len(), limits)?;
-    count("outputs", request.outputs.len(), limits)
+    count("outputs", request.outputs.len(), limits)?;
+    let most = limits.max_elements;
+    let Some(input) = request.inputs.iter().find(|input| input.tensor.elements() > most) else {
+        return Ok(());
+    };
+    let (name, came) = (&input.name, input.tensor.elements());
+    Err(Error::new(ErrorCode::TooLarge, format!("input '{name}' has {came} elements, the limit is {most}")))
 }
 
 fn count(what: &str, came: usize, limits: &Limits) -> Result<()> {
@@ -68,7 +74,7 @@ fn count(what: &str, came: usize, limits: &Limits) -> Result<()> {
         return Ok(());
     }
     let message = format!("a request has at most {} {what}, got {came}", limits.max_tensors);
-    Err(Error::new(girandole_core::ErrorCode::TooLarge, message))
+    Err(Error::new(ErrorCode::TooLarge, message))
 }
 
 #[cfg(test)]

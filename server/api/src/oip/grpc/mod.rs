@@ -31,6 +31,7 @@ use crate::{
         Style,
         authorize::{Door, authorize},
         concurrency,
+        intake::{self, Intake},
     },
     security::Guard,
     stop::Stop,
@@ -54,6 +55,7 @@ pub(crate) fn router(oip: Oip, stop: Stop) -> Result<Router> {
             .register_encoded_file_descriptor_set(HEALTH)
     };
     let limit = oip.limits.max_grpc_message_bytes;
+    let intake = Intake { service: oip.service.clone(), limits: oip.limits, style: Style::Grpc };
     let bound = concurrency::Bound::new(oip.limits.max_concurrent_requests, Style::Grpc);
     let guard = oip.guard.clone();
     let health = HealthServer::new(health::Health::new(oip.service.clone(), stop.clone()));
@@ -64,6 +66,7 @@ pub(crate) fn router(oip: Oip, stop: Stop) -> Result<Router> {
         inference = inference.accept_compressed(encoding).send_compressed(encoding);
     }
     let bounded = Routes::new(inference).into_axum_router();
+    let bounded = bounded.route_layer(middleware::from_fn_with_state(intake, bounded_body));
     let bounded = bounded.route_layer(middleware::from_fn_with_state(bound, concurrency::admit));
     let others = Routes::builder().routes();
     let others = others
@@ -76,6 +79,15 @@ pub(crate) fn router(oip: Oip, stop: Stop) -> Result<Router> {
     let all = bounded.merge(others);
     let all = if guard.is_open() { all } else { all.layer(middleware::from_fn_with_state(guard, guarded)) };
     Ok(all.fallback(unknown))
+}
+
+/// Holds a call's body to its bounds. A stream goes on for as long as the client likes, and each of its messages counts
+/// once it runs.
+async fn bounded_body(intake: State<Intake>, request: Request, next: Next) -> Response {
+    match request.uri().path().ends_with("/ModelStreamInfer") {
+        true => next.run(request).await,
+        false => intake::bound(intake, request, next).await,
+    }
 }
 
 /// Lets a call in where the policy allows what it does.

@@ -7,6 +7,8 @@ use serde::{
     ser::{Serialize, SerializeMap, Serializer},
 };
 
+use crate::limits::MOST_PARAMETERS;
+
 /// A parameter map as JSON has it.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct JsonParameters(pub(crate) Parameters);
@@ -31,6 +33,9 @@ impl<'de> Visitor<'de> for MapVisitor {
         while let Some((key, JsonParameter(value))) = map.next_entry::<String, JsonParameter>()? {
             if parameters.contains_key(&key) {
                 return Err(Error::custom(format!("parameter '{key}' is given twice")));
+            }
+            if parameters.len() == MOST_PARAMETERS {
+                return Err(Error::custom(format!("more than {MOST_PARAMETERS} parameters in one object")));
             }
             parameters.insert(key, value);
         }

@@ -9,7 +9,11 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{JsonParameters, elements::Elements, explain, nonfinite};
+use super::{JsonParameters, at_most::AtMost, elements::Elements, explain, nonfinite};
+use crate::{limits::Limits, oip::convert};
+
+/// A request's inputs or outputs.
+type Tensors<T> = AtMost<T, { Limits::MOST_TENSORS }>;
 
 /// A request as its JSON has it.
 #[derive(Debug, Default)]
@@ -94,8 +98,8 @@ impl<'de> Visitor<'de> for RequestVisitor {
                 RequestKey::Parameters => {
                     once(&mut parameters, "parameters", map.next_value::<JsonParameters>()?.0)?;
                 }
-                RequestKey::Inputs => once(&mut inputs, "inputs", map.next_value()?)?,
-                RequestKey::Outputs => once(&mut outputs, "outputs", map.next_value()?)?,
+                RequestKey::Inputs => once(&mut inputs, "inputs", map.next_value::<Tensors<_>>()?.0)?,
+                RequestKey::Outputs => once(&mut outputs, "outputs", map.next_value::<Tensors<_>>()?.0)?,
                 RequestKey::Other => drop(map.next_value::<IgnoredAny>()?),
             }
         }
@@ -199,8 +203,8 @@ struct Dims(Shape);
 
 impl<'de> Deserialize<'de> for Dims {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let dims = Vec::<i64>::deserialize(deserializer)?;
-        super::super::convert::shape(&dims).map(Self).map_err(|error| Error::custom(error.message()))
+        let dims = AtMost::<i64, { convert::MAX_RANK }>::deserialize(deserializer)?.0;
+        convert::shape(&dims).map(Self).map_err(|error| Error::custom(error.message()))
     }
 }
 

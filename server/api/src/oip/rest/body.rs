@@ -1,5 +1,7 @@
 //! A request's body, read whole within its limit.
 
+use std::iter::successors;
+
 use axum::body::{Body, HttpBody};
 use bytes::{Bytes, BytesMut};
 use girandole_core::{Error, ErrorCode, Result};
@@ -36,10 +38,7 @@ pub(crate) async fn read(headers: &HeaderMap, mut body: Body, limit: usize) -> R
 
 async fn chunk(body: &mut Body) -> Result<Option<Bytes>> {
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| {
-            tracing::debug!(%error, "a request body broke off");
-            Error::invalid("the body broke off, or is not what its Content-Encoding says")
-        })?;
+        let frame = frame.map_err(|error| broken(&error))?;
         if let Ok(data) = frame.into_data()
             && !data.is_empty()
         {
@@ -47,6 +46,16 @@ async fn chunk(body: &mut Body) -> Result<Option<Bytes>> {
         }
     }
     Ok(None)
+}
+
+/// What [`intake`](crate::layers::intake) says of a body, or that there is no more of it.
+fn broken(error: &axum::Error) -> Error {
+    let mut causes = successors(Some(error as &dyn std::error::Error), |error| error.source());
+    let refused = causes.find_map(|cause| cause.downcast_ref::<Error>());
+    refused.cloned().unwrap_or_else(|| {
+        tracing::debug!(%error, "a request body broke off");
+        Error::invalid("the body broke off, or is not what its Content-Encoding says")
+    })
 }
 
 fn within(body: Bytes, limit: usize) -> Result<Bytes> {

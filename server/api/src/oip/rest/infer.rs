@@ -1,7 +1,7 @@
 //! Inference over REST: JSON, JSON with binary tensors, or one raw tensor.
 
-mod decode;
-mod encode;
+pub(crate) mod decode;
+pub(crate) mod encode;
 
 use std::sync::Arc;
 

@@ -13,7 +13,7 @@ pub(super) async fn get(State(oip): State<Oip>) -> Answer {
 
 /// Changes the settings given, all or none.
 pub(super) async fn update(State(oip): State<Oip>, headers: HeaderMap, body: Body) -> Answer {
-    let body = body::read(&headers, body, oip.limits.max_body_bytes).await?;
+    let body = body::read(&headers, body, oip.limits.max_settings_bytes()).await?;
     let asked: json::JsonParameters = json::body(&body)?;
     let mut changed = oip.log.settings();
     for (key, value) in &asked.0 {

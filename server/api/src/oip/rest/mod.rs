@@ -3,7 +3,7 @@
 pub(crate) mod body;
 mod config;
 mod health;
-mod infer;
+pub(crate) mod infer;
 mod logging;
 mod metadata;
 mod openapi;

@@ -53,7 +53,7 @@ pub(super) async fn index(
     headers: HeaderMap,
     body: Body,
 ) -> Answer {
-    let body = body::read(&headers, body, oip.limits.max_body_bytes).await?;
+    let body = body::read(&headers, body, oip.limits.max_settings_bytes()).await?;
     let asked: IndexBody = json::body(&body)?;
     let entries = oip.service.repository_index(asked.ready);
     let entries = visible(entries, caller.as_deref(), |entry| &entry.name);
@@ -62,7 +62,7 @@ pub(super) async fn index(
 
 /// Loads or reloads a model.
 pub(super) async fn load(State(oip): State<Oip>, path: ModelPath, headers: HeaderMap, body: Body) -> Answer {
-    let body = body::read(&headers, body, oip.limits.max_body_bytes).await?;
+    let body = body::read(&headers, body, oip.limits.max_settings_bytes()).await?;
     let overrides = overrides(&body)?;
     oip.service.load_model(&path.name, overrides).await?;
     super::json(&serde_json::json!({}))
@@ -75,7 +75,7 @@ pub(super) async fn unload(
     headers: HeaderMap,
     body: Body,
 ) -> Answer {
-    let body = body::read(&headers, body, oip.limits.max_body_bytes).await?;
+    let body = body::read(&headers, body, oip.limits.max_settings_bytes()).await?;
     let asked: LoadBody = json::body(&body)?;
     let dependents = asked.parameters.0.get("unload_dependents");
     settings::unload_dependents(dependents.is_some_and(|value| *value == Parameter::Bool(true)))?;

@@ -36,7 +36,7 @@ pub(super) async fn of_server(State(oip): State<Oip>) -> Answer {
 
 /// Changes the settings that hold for every model.
 pub(super) async fn update_server(State(oip): State<Oip>, headers: HeaderMap, body: Body) -> Answer {
-    let changes = changes(&body::read(&headers, body, oip.limits.max_body_bytes).await?)?;
+    let changes = changes(&body::read(&headers, body, oip.limits.max_settings_bytes()).await?)?;
     answer(oip.service.update_trace_settings(None, &changes)?)
 }
 
@@ -52,7 +52,7 @@ pub(super) async fn update_model(
     headers: HeaderMap,
     body: Body,
 ) -> Answer {
-    let changes = changes(&body::read(&headers, body, oip.limits.max_body_bytes).await?)?;
+    let changes = changes(&body::read(&headers, body, oip.limits.max_settings_bytes()).await?)?;
     answer(oip.service.update_trace_settings(Some(&path.name), &changes)?)
 }
 

@@ -97,3 +97,16 @@ fn deep_json_is_refused_not_a_crash() {
     let late = message(&format!(r#""data":{nested},"datatype":"FP32","shape":[1]"#));
     assert!(late.contains("recursion limit exceeded"), "{late}");
 }
+
+#[test]
+fn what_is_many_is_refused_while_it_is_read() {
+    let outputs =
+        |count| format!(r#"{{"inputs":[],"outputs":[{}]}}"#, vec![r#"{"name":""}"#; count].join(","));
+    assert_eq!(parse(outputs(Limits::MOST_TENSORS).as_bytes()).unwrap().outputs.len(), Limits::MOST_TENSORS);
+    let error = parse(outputs(Limits::MOST_TENSORS + 1).as_bytes()).unwrap_err();
+    assert!(error.message().contains("more than the 4096 entries"), "{error}");
+    assert!(message(&format!(r#""shape":{:?}"#, [1; 33])).contains("more than the 32 entries"));
+    let parameters: Vec<_> = (0..=1024).map(|key| format!(r#""{key}":1"#)).collect();
+    let error = message(&format!(r#""parameters":{{{}}}"#, parameters.join(",")));
+    assert!(error.contains("more than 1024 parameters"), "{error}");
+}

@@ -5,14 +5,16 @@ use girandole_core::{
     DType, Dim, Error, InferRequest, ModelSpec, NamedTensor, Result, Shape, Tensor, TensorSpec, bytes_tensor,
 };
 
-use super::ModelPath;
-use crate::oip::convert::structured::{BinaryOutputs, Decoded};
+use crate::oip::{
+    convert::structured::{BinaryOutputs, Decoded},
+    rest::path::ModelPath,
+};
 
 /// A request whose body is the model's only input, a batch of one; every output comes in binary form.
 ///
 /// # Errors
 /// `InvalidArgument` where the model's input is not such a one, or the body's length does not fit it.
-pub(super) fn raw(path: ModelPath, spec: &ModelSpec, body: Bytes) -> Result<Decoded> {
+pub(crate) fn raw(path: ModelPath, spec: &ModelSpec, body: Bytes) -> Result<Decoded> {
     let [input] = spec.inputs.as_slice() else {
         return Err(Error::invalid(format!(
             "a raw body (Inference-Header-Content-Length: 0) needs a model of one input, this one has {}",

@@ -22,7 +22,7 @@ use crate::oip::{binary, convert::structured::BinaryOutputs, json};
 ///
 /// # Errors
 /// `InvalidArgument` where an output cannot be written as JSON.
-pub(super) fn response(response: &InferResponse, binary: &BinaryOutputs) -> Result<Response> {
+pub(crate) fn response(response: &InferResponse, binary: &BinaryOutputs) -> Result<Response> {
     let json = json::response(response, |name| binary.contains(name))?;
     let header_length = json.len();
     let outputs = response.outputs.iter().filter(|output| binary.contains(&output.name));

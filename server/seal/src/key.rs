@@ -124,7 +124,9 @@ impl ModelKeys {
         self.all().find(|key| key.id() == id).ok_or_else(|| {
             let known: Vec<_> = self.all().map(|key| key.id().to_string()).collect();
             let known = known.join(", ");
-            Error::invalid(format!("it is encrypted with the key {id}, and this server has {known}"))
+            Error::invalid(format!(
+                "it is encrypted with the key {id}, and there is {known}; add that key, or encrypt the version anew"
+            ))
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use girandole_seal::KeySource;
 
 use crate::config::key_source;
@@ -53,19 +53,20 @@ pub(crate) struct SealOptions {
 }
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("key").args(["key_file", "key_env", "key_command"]).required(true))]
 pub(crate) struct EncryptOptions {
     /// One version's folder
     pub(crate) folder: PathBuf,
     /// The folder to write, which must not be there yet
     pub(crate) out: PathBuf,
     /// The file with the key: 32 bytes as 64 hexadecimal digits or in base64; of several lines the first counts
-    #[arg(long, value_name = "FILE", group = "key", required_unless_present_any = ["key_env", "key_command"])]
+    #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
     /// The environment variable with the key instead
-    #[arg(long, value_name = "NAME", group = "key")]
+    #[arg(long, value_name = "NAME")]
     key_env: Option<String>,
     /// The shell command that prints the key instead, within 30 seconds
-    #[arg(long, value_name = "COMMAND", group = "key")]
+    #[arg(long, value_name = "COMMAND")]
     key_command: Option<String>,
 }
 

@@ -8,7 +8,7 @@ from server import ROOT, Server
 
 CONFIG = pathlib.Path(__file__).with_name("schemathesis.toml")
 COMMAND = pathlib.Path(sys.executable).with_name("schemathesis")
-EXAMPLES = 10  # for each operation and phase
+EXAMPLES = 6  # for each operation and phase
 
 
 def test_the_server_does_what_its_document_says(tmp_path):

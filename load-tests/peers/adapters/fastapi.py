@@ -1,7 +1,7 @@
 """FastAPI on uvicorn with one worker."""
 from . import HERE
 
-PACKAGES = ("fastapi", "uvicorn[standard]", "orjson", "onnxruntime==1.23.2", "numpy")
+PACKAGES = ("fastapi", "uvicorn[standard]", "orjson", "onnxruntime==1.32.0", "numpy")
 PATH = "/infer"
 READY = "/ready"
 NOTE = "one worker of uvicorn, uvloop and httptools, orjson; no batching"

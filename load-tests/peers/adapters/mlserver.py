@@ -4,7 +4,7 @@ import shutil
 
 from . import HERE
 
-PACKAGES = ("mlserver==1.7.1", "onnxruntime==1.23.2")
+PACKAGES = ("mlserver==1.7.1", "onnxruntime==1.32.0")
 PATH = "/v2/models/{model}/infer"
 READY = "/v2/models/{model}/ready"
 NOTE = "no parallel workers, adaptive batching up to 32 requests within 1 ms"

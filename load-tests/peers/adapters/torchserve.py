@@ -4,7 +4,7 @@ import shutil
 
 from . import HERE
 
-PACKAGES = ("torchserve==0.12.0", "torch==2.4.0", "numpy==1.26.4", "onnxruntime==1.23.2", "packaging", "pyyaml",
+PACKAGES = ("torchserve==0.12.0", "torch==2.4.0", "numpy==1.26.4", "onnxruntime==1.32.0", "packaging", "pyyaml",
             "setuptools<81")
 PATH = "/predictions/{model}"
 READY = "/ping"

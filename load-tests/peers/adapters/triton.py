@@ -4,7 +4,7 @@ import subprocess
 
 from . import HERE
 
-PACKAGES = ("nvidia-pytriton==0.7.0", "onnxruntime==1.23.2")
+PACKAGES = ("nvidia-pytriton==0.7.0", "onnxruntime==1.32.0")
 PATH = "/v2/models/{model}/infer"
 READY = "/v2/health/ready"
 NOTE = "Python backend, one instance, dynamic batching up to 32 rows, no delay"

@@ -6,24 +6,26 @@
 
 use std::time::Duration;
 
-use super::pace::Pace;
+use super::{appetite::Appetite, pace::Pace};
 
-/// A slowly rising minimum, and the pace.
-#[derive(Clone, Copy, Debug, Default)]
+/// A slowly rising minimum, the pace, and what sizes pay.
+#[derive(Debug, Default)]
 pub(crate) struct Estimate {
     least: Option<Duration>,
     pub(crate) pace: Pace,
+    pub(crate) appetite: Appetite,
 }
 
 impl Estimate {
     /// The least time until an answer; zero while nothing is known.
-    pub(crate) fn least(self) -> Duration {
+    pub(crate) fn least(&self) -> Duration {
         self.least.unwrap_or_default()
     }
 
     /// Learns from an execution: how long it took, its rows, and how many ran at once.
     pub(crate) fn observe(&mut self, took: Duration, rows: usize, running: usize) {
         self.pace.observe(took, rows, running);
+        self.appetite.observe(took, rows);
         self.least = Some(match self.least {
             Some(least) if least < took => least + (took - least) / 64,
             _ => took,

@@ -6,6 +6,7 @@
 //! what happens to the requests of a batch that failed, [`order`] holds answers back where order matters,
 //! [`standing`] what happens while instances have no session.
 
+mod appetite;
 pub(crate) mod assemble;
 pub(crate) mod error;
 pub(crate) mod estimate;

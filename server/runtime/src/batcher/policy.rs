@@ -2,7 +2,7 @@
 //!
 //! The rule is Triton's: a preferred size runs as soon as it is reached, a batch that cannot grow runs at
 //! once, anything runs when its oldest request has waited for the queue delay. Without a delay a free
-//! session takes what is there.
+//! session takes what is there, as far as that [pays](super::appetite).
 
 use std::time::{Duration, Instant};
 
@@ -50,7 +50,7 @@ pub(crate) struct BatchPolicy {
 /// What the queue shows: the requests that would make up the next batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct View {
-    /// Rows of each candidate, in order; together at most `max_rows`.
+    /// Rows of each candidate, in order; together at most as many as were asked for.
     pub(crate) rows: Vec<usize>,
     /// When the oldest candidate came in.
     pub(crate) oldest: Option<Instant>,
@@ -72,6 +72,11 @@ impl BatchPolicy {
             delay: batching.map(|b| b.max_queue_delay).unwrap_or_default(),
             preserve_ordering: batching.is_some_and(|b| b.preserve_ordering),
         }
+    }
+
+    /// Whether nothing is said about the size of batches but how large they may be.
+    pub(crate) fn takes_what_is_there(&self) -> bool {
+        !self.alone && self.delay.is_zero() && self.preferred.is_empty()
     }
 }
 

@@ -196,8 +196,8 @@ impl Queue {
         refused
     }
 
-    /// What the next batch could be made of: the first message and those that fit it.
-    pub(crate) fn view(&self, policy: &BatchPolicy, draining: bool) -> View {
+    /// What the next batch could be made of: the first message and those that fit it, up to `most` rows.
+    pub(crate) fn view(&self, policy: &BatchPolicy, most: usize, draining: bool) -> View {
         let mut view = View { draining, next_expiry: self.next_expiry, ..View::default() };
         let mut messages = self.messages();
         let Some(first) = messages.next() else { return view };
@@ -206,7 +206,7 @@ impl Queue {
         if policy.alone {
             return view;
         }
-        let mut free = policy.max_rows.saturating_sub(first.rows);
+        let mut free = most.saturating_sub(first.rows);
         for message in messages.take(SCAN_LIMIT) {
             match (free, first.fits(message)) {
                 (0, _) => break,

@@ -112,8 +112,8 @@ impl Batcher {
             if state.queue.is_full(message.priority) {
                 refused = state.sweep_if_wanted(now);
             }
-            let estimate = state.estimate;
-            match state.queue.push(message, now, &estimate) {
+            let State { queue, estimate, .. } = &mut *state;
+            match queue.push(message, now, estimate) {
                 Ok(put) => {
                     place = Some(put);
                     self.wake_one(&state);

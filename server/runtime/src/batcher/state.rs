@@ -50,7 +50,15 @@ impl State {
     pub(super) fn next(&self, policy: &BatchPolicy, now: Instant) -> Decision {
         match self.parts.front() {
             Some(part) => Decision::Run(part.messages.len(), part.reason),
-            None => decide(&self.queue.view(policy, self.closed), policy, now),
+            None => decide(&self.queue.view(policy, self.most_rows(policy), self.closed), policy, now),
+        }
+    }
+
+    /// The most rows of the next batch. Who says which sizes are wanted, or waits for company, gets them.
+    fn most_rows(&self, policy: &BatchPolicy) -> usize {
+        match policy.takes_what_is_there() {
+            true => self.estimate.appetite.most(policy.max_rows, self.next_ticket),
+            false => policy.max_rows,
         }
     }
 

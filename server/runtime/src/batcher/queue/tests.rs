@@ -69,7 +69,7 @@ impl Bench {
 
     /// Takes everything that fits one batch; the first byte of each request.
     fn take(&mut self) -> Vec<u8> {
-        let count = self.queue.view(&self.policy, false).rows.len();
+        let count = self.queue.view(&self.policy, self.policy.max_rows, false).rows.len();
         let taken = self.queue.take(count);
         taken.iter().map(|message| message.inputs[0].tensor.data()[0]).collect()
     }
@@ -186,7 +186,7 @@ fn rows_are_counted_and_equals_keep_their_order() {
     for values in [&[1; 3][..], &[2; 4], &[3; 2], &[4; 1]] {
         bench.push(values, |_| {}).unwrap();
     }
-    let view = bench.queue.view(&bench.policy, false);
+    let view = bench.queue.view(&bench.policy, bench.policy.max_rows, false);
     assert_eq!((view.rows, view.more), (vec![3, 4], true));
     assert_eq!(bench.take(), [1, 2]);
     assert_eq!(bench.take(), [3, 4]);

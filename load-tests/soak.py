@@ -108,7 +108,8 @@ def soak(server, repository, tally, options):
         while (after := time.monotonic() - begin) < 60 * options.minutes:
             samples.append(Sample(after, server.holdings(), sum(tally.answered.values())))
             if server.process.poll() is not None:
-                raise SystemExit(f"the server ended with {server.process.returncode} after {after:.0f} s: {options.log}")
+                raise SystemExit(f"the server ended with {server.process.returncode} after {after:.0f} s: "
+                                 f"{options.log}")
             time.sleep(1)
     finally:
         end.set()
@@ -127,10 +128,12 @@ def verdict(samples, tally, before, after, repository):
     threads = [max(sample.held.threads for sample in part) for part in (settled[:third], settled[-third:])]
     versions = sorted(tally.versions["congestion"])
     return [
-        ("every answer is that of its version", not tally.wrong, tally.wrong[:3] or f"{sum(tally.answered.values())} answers"),
+        ("every answer is that of its version", not tally.wrong,
+         tally.wrong[:3] or f"{sum(tally.answered.values())} answers"),
         ("nobody who behaved was refused", not tally.failed, tally.failed[:3] or "0 failed"),
         ("every kind of client was answered", len(tally.answered) == len(good.CLIENTS), dict(tally.answered)),
-        ("reloads were seen by clients", len(versions) >= 2, f"{repository.reloads} reloads, versions {versions[:2]}..{versions[-1:]}"),
+        ("reloads were seen by clients", len(versions) >= 2,
+         f"{repository.reloads} reloads, versions {versions[:2]}..{versions[-1:]}"),
         ("a split reached both versions", len(tally.versions["forecast"]) == 2, f"{repository.splits} changes"),
         (f"memory grew by {MEMORY_GROWTH:.0%} and {MEMORY_SLACK} MiB at most", memory[1] <= allowed,
          f"{memory[0]:.1f} to {memory[1]:.1f} MiB"),

@@ -190,13 +190,14 @@ def load(server, address, path, body, clients, options):
 
 
 def report(rows, options):
-    """Medians of the rounds, and each as a part of ours: below 1 is where we are ahead in requests, above in the rest."""
+    """Medians of the rounds, and requests a second as a part of ours: below 1 is where we are ahead."""
     lines = ["| model | server | clients | requests/s | of ours | p50 ms | p99 ms | server CPU µs | MiB | start s |",
              "|---|---|---|---|---|---|---|---|---|---|"]
     middle = lambda found, key: statistics.median(row[key] for row in found)
     for model in options.models.split(","):
         for clients in map(int, options.clients.split(",")):
-            of = {peer: [row for row in rows if (row["peer"], row["model"], row.get("clients")) == (peer, model, clients)]
+            cell = lambda row: (row["peer"], row["model"], row.get("clients"))
+            of = {peer: [row for row in rows if cell(row) == (peer, model, clients)]
                   for peer in options.peers.split(",")}
             for peer, found in of.items():
                 if not found:

@@ -98,8 +98,8 @@ def garbage(server, draw):
 @held
 def nonsense(server, draw):
     """Requests that are well-formed and wrong."""
-    body = json.dumps(draw.choice(({}, {"inputs": []}, [], {"inputs": [{"name": "kpis", "shape": [2 ** 62], "datatype": "FP32",
-                                                                       "data": []}]}, {"inputs": "x" * 9999})))
+    huge = {"name": "kpis", "shape": [2 ** 62], "datatype": "FP32", "data": []}
+    body = json.dumps(draw.choice(({}, [], {"inputs": []}, {"inputs": [huge]}, {"inputs": "x" * 9999})))
     path = draw.choice(("/v2/models/congestion/infer", "/v2/models/nobody/infer", "/v2/models/%2e%2e/infer"))
     connection = connect(server.rest)
     connection.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())

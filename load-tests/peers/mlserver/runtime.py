@@ -15,7 +15,8 @@ class Runtime(MLModel):
         return True
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
-        inputs = [{"name": given.name, "datatype": getattr(given.datatype, "value", given.datatype), "shape": given.shape,
+        inputs = [{"name": given.name, "shape": given.shape,
+                   "datatype": getattr(given.datatype, "value", given.datatype),
                    "data": [value.decode() if isinstance(value, bytes) else value for value in given.data.root]}
                   for given in payload.inputs]
         answer = self.model.answer({"inputs": inputs})

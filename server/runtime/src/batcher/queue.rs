@@ -4,11 +4,14 @@
 //! whose timeout passed under [`TimeoutAction::Delay`]; within those, first come, first served.
 //! Invariant: `len` is the number of messages held, and no level holds more than its policy allows.
 
+mod level;
+
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     time::{Duration, Instant},
 };
 
+use self::level::{Fate, Level};
 use super::{
     error::Refusal,
     estimate::Estimate,
@@ -52,15 +55,6 @@ pub(crate) struct Place {
     pub(crate) expires: Option<Instant>,
 }
 
-/// Both ascend by when they were put there: those in time by number too, the delayed not.
-#[derive(Debug, Default)]
-struct Level {
-    in_time: VecDeque<Message>,
-    delayed: VecDeque<Message>,
-    /// Rows of all of them.
-    rows: usize,
-}
-
 /// The queue policies of a model, by priority.
 #[derive(Clone, Debug)]
 struct Limits {
@@ -77,13 +71,6 @@ struct Patience {
     expires: Option<Instant>,
     /// When it must have been answered.
     deadline: Option<Instant>,
-}
-
-/// What becomes of a waiting message.
-enum Fate {
-    Stay,
-    Delay,
-    Refuse(Refusal),
 }
 
 impl Queue {
@@ -123,9 +110,7 @@ impl Queue {
         self.next_expiry = earlier(self.next_expiry, message.expires);
         self.next_deadline = earlier(self.next_deadline, message.deadline);
         let place = Place { priority, number: message.number, expires };
-        let level = self.levels.entry(priority).or_default();
-        level.rows += message.rows;
-        level.in_time.push_back(message);
+        self.levels.entry(priority).or_default().push(message);
         self.len += 1;
         Ok(place)
     }
@@ -181,9 +166,7 @@ impl Queue {
         (self.next_expiry, self.next_deadline) = (None, None);
         for (&priority, level) in &mut self.levels {
             let action = self.limits.policy(priority).timeout_action;
-            let before = refused.len();
             level.sweep(|message| fate(message, now, least, action), &mut refused);
-            level.rows -= refused.iter().skip(before).map(|(message, _)| message.rows).sum::<usize>();
             for message in level.messages() {
                 self.next_expiry = earlier(self.next_expiry, message.expires);
                 self.next_deadline = earlier(self.next_deadline, message.deadline);
@@ -231,10 +214,7 @@ impl Queue {
     pub(crate) fn take(&mut self, count: usize) -> Vec<Message> {
         let mut taken: Vec<Message> = Vec::with_capacity(count);
         for level in self.levels.values_mut() {
-            let before = taken.len();
-            take_fitting(&mut level.in_time, count, &mut taken);
-            take_fitting(&mut level.delayed, count, &mut taken);
-            level.rows -= taken.iter().skip(before).map(|message| message.rows).sum::<usize>();
+            level.take(count, &mut taken);
         }
         self.len -= taken.len();
         taken
@@ -242,9 +222,7 @@ impl Queue {
 
     /// Removes the message that was put there, if it still waits.
     pub(crate) fn remove(&mut self, place: Place) -> Option<Message> {
-        let level = self.levels.get_mut(&place.priority)?;
-        let message = level.remove(place.number)?;
-        level.rows -= message.rows;
+        let message = self.levels.get_mut(&place.priority)?.remove(place.number)?;
         self.len -= 1;
         Some(message)
     }
@@ -253,7 +231,7 @@ impl Queue {
     pub(crate) fn clear(&mut self) -> Vec<Message> {
         self.len = 0;
         let levels = std::mem::take(&mut self.levels).into_values();
-        levels.flat_map(|level| level.in_time.into_iter().chain(level.delayed)).collect()
+        levels.flat_map(Level::into_messages).collect()
     }
 
     fn messages(&self) -> impl Iterator<Item = &Message> {
@@ -269,41 +247,6 @@ impl Patience {
     fn ends_before(self, now: Instant, foreseen: Foreseen) -> bool {
         self.expires.is_some_and(|expires| expires < now + foreseen.start)
             || self.deadline.is_some_and(|deadline| deadline < now + foreseen.answer)
-    }
-}
-
-impl Level {
-    fn len(&self) -> usize {
-        self.in_time.len() + self.delayed.len()
-    }
-
-    fn messages(&self) -> impl Iterator<Item = &Message> {
-        self.in_time.iter().chain(&self.delayed)
-    }
-
-    fn remove(&mut self, number: u64) -> Option<Message> {
-        if let Ok(at) = self.in_time.binary_search_by_key(&number, |message| message.number) {
-            return self.in_time.remove(at);
-        }
-        let at = self.delayed.iter().position(|message| message.number == number)?;
-        self.delayed.remove(at)
-    }
-
-    fn sweep(&mut self, fate: impl Fn(&Message) -> Fate, refused: &mut Vec<Refused>) {
-        let in_time = std::mem::take(&mut self.in_time);
-        let delayed = std::mem::take(&mut self.delayed);
-        let waited = delayed.into_iter().map(|message| (message, true));
-        // The delayed come first, so that those delayed now line up behind them.
-        for (mut message, late) in waited.chain(in_time.into_iter().map(|message| (message, false))) {
-            match fate(&message) {
-                Fate::Refuse(refusal) => refused.push((message, refusal)),
-                Fate::Stay if !late => self.in_time.push_back(message),
-                Fate::Stay | Fate::Delay => {
-                    message.expires = None;
-                    self.delayed.push_back(message);
-                }
-            }
-        }
     }
 }
 
@@ -350,19 +293,6 @@ pub(crate) fn timeout(policy: &QueuePolicy, asked: Option<Duration>) -> Option<D
     match (policy.default_timeout, asked) {
         (Some(default), Some(asked)) => Some(default.min(asked)),
         (default, asked) => default.or(asked),
-    }
-}
-
-/// Moves the first messages that fit the first one taken, until `count` are.
-fn take_fitting(queue: &mut VecDeque<Message>, count: usize, taken: &mut Vec<Message>) {
-    let mut at = 0;
-    while taken.len() < count {
-        let Some(message) = queue.get(at) else { return };
-        if taken.first().is_some_and(|first| !first.fits(message)) {
-            at += 1;
-        } else {
-            taken.extend(queue.remove(at));
-        }
     }
 }
 

@@ -143,24 +143,31 @@ fn print(name: &str, taken: Vec<(usize, Taken)>) {
     println!("| {name} | {requests} | {a:.2} | {b:.2} | {c:.2} | {d:.2} | {:.2} |", d / b);
 }
 
-/// Growth is taken between the least of stretches, as single looks at a busy process say little.
+/// Growth is taken between the medians of both halves, as single looks at a busy process say little.
 fn print_held(held: &[Holdings]) {
     let (first, rest) = held.split_at(FIRST.min(held.len()));
-    let stretch = (rest.len() / 10).max(1);
-    let least = |stretch: &[Holdings]| stretch.iter().map(|one| one.resident_kib).min().unwrap_or(0);
-    let (early, late) =
-        (least(&rest[..stretch.min(rest.len())]), least(&rest[rest.len().saturating_sub(stretch)..]));
+    let (early, late) = rest.split_at(rest.len() / 2);
+    let [early, late] = [early, late].map(median);
     let range = |of: fn(&Holdings) -> usize| {
         let all = || first.iter().chain(rest).map(of);
         (all().min().unwrap_or(0), all().max().unwrap_or(0))
     };
+    let resident: Vec<_> = rest.iter().map(|one| one.resident_kib).collect();
+    let memory = (resident.iter().min().unwrap_or(&0), resident.iter().max().unwrap_or(&0));
     let (threads, descriptors) = (range(|one| one.threads), range(|one| one.descriptors));
     let growth = (late as f64 / early.max(1) as f64 - 1.0) * 100.0;
     println!(
-        "resident memory {early} KiB after the first {FIRST}, {late} KiB at the end ({growth:+.2} %); \
+        "resident memory after the first {FIRST}: median {early} KiB in the first half, {late} KiB in the second \
+         ({growth:+.2} %), {} to {}; \
          threads {} to {}, descriptors {} to {}",
-        threads.0, threads.1, descriptors.0, descriptors.1
+        memory.0, memory.1, threads.0, threads.1, descriptors.0, descriptors.1
     );
+}
+
+fn median(stretch: &[Holdings]) -> usize {
+    let mut resident: Vec<_> = stretch.iter().map(|one| one.resident_kib).collect();
+    resident.sort_unstable();
+    resident.get(resident.len() / 2).copied().unwrap_or(0)
 }
 
 /// Loads what the repository holds now.

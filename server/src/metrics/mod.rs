@@ -22,7 +22,7 @@ use self::{gone::Gone, recorder::ByVersion};
 use crate::commands::Failure;
 
 /// How often histograms are brought up to date, and looked which versions are gone.
-const UPKEEP: Duration = Duration::from_secs(5);
+const UPKEEP: Duration = Duration::from_secs(1);
 
 /// A model's name and a version, as labels have them.
 type VersionKey = (String, String);

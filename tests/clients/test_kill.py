@@ -65,6 +65,10 @@ class Asking:
         for thread in self.threads:
             thread.join()
 
+    def until(self, answer, what):
+        """Returns once it was answered this."""
+        wait_for(lambda: answer in self.answers, what, self.server)
+
     def run(self):
         while not self.stop.is_set():
             try:
@@ -197,12 +201,11 @@ def test_a_repository_that_vanishes_and_returns(models, tmp_path):
         wait_for(lambda: "cannot be read" in index(server)["1"][1], "the index to say why", server)
         assert index(server)["1"][0] == "READY"
         assert server.is_ready()
-        models.mkdir()
-        for item in away.iterdir():  # a mount that comes back is another directory
-            shutil.copytree(item, models / item.name)
+        # A mount that comes back is another directory, and there at once: an empty one would be an empty repository.
+        shutil.copytree(away, tmp_path / "mounted").rename(models)
         wait_for(lambda: index(server)["1"] == ("READY", ""), "the index to be as before", server)
         repository.place(models, "scaled", repository.scaled(2, WIDTH), version=2)
-        wait_for(lambda: product(server) == 2, "an update to be taken again", server)
+        asking.until(2, "an update to be taken again")
         assert not asking.failures, asking.failures[:3]
         assert set(asking.answers) == {1, 2}
 
@@ -223,7 +226,7 @@ def test_a_version_that_is_replaced_in_place_under_load(models):
                 answered = len(asking.answers)
                 wait_for(lambda: len(asking.answers) > answered + 20, "answers over a short file", server)
                 target.write(whole[1000:])
-            wait_for(lambda: product(server) == factor, "the new file to be served", server)
+            asking.until(factor, "the new file to be served")
         assert "model.onnx" not in pathlib.Path(f"/proc/{server.process.pid}/maps").read_text()
         assert not asking.failures, asking.failures[:3]
         assert set(asking.answers) == {1, 2, 3, 4}

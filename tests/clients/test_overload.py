@@ -104,6 +104,7 @@ def test_a_request_whose_turn_would_come_too_late_is_refused_when_it_comes_in(tm
     given.set_data_from_numpy(np.full((1, 1), 3, np.float32))
     with Server("--repository-settle-ms", "0", repository=tmp_path) as server, server.grpc() as client, \
             concurrent.futures.ThreadPoolExecutor(4) as pool:
+        assert client.is_server_live(), "connected before its time counts"
         begin = time.monotonic()
         assert server.infer("slow", body)[0] == 200
         one = time.monotonic() - begin

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Kernel, Simd, Tiles};
+use super::{Kernel, Simd, Tiles, WIDTHS_OF_32_REGISTERS, tiles_of_32_registers};
 
 /// Proof that the processor has AVX-512 F, BW, DQ and VL.
 #[derive(Clone, Copy)]
@@ -129,17 +129,11 @@ impl Simd for Avx512 {
         x86!(_mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), no, yes))
     }
 
-    const TILE_WIDTHS: &'static [usize] = &[1, 2, 3, 4];
+    const TILE_WIDTHS: &'static [usize] = WIDTHS_OF_32_REGISTERS;
 
     #[inline(always)]
     fn tiles<T: Tiles>(self, vectors: usize, tiles: &T) {
-        // 32 registers: the tile, a row of weights, and one that is spread.
-        match vectors {
-            1 => tiles.run::<Self, 1, 14>(self),
-            2 => tiles.run::<Self, 2, 12>(self),
-            3 => tiles.run::<Self, 3, 8>(self),
-            _ => tiles.run::<Self, 4, 6>(self),
-        }
+        tiles_of_32_registers(self, vectors, tiles);
     }
 
     #[inline(always)]

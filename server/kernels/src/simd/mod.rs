@@ -127,6 +127,22 @@ pub(crate) trait Tiles {
     fn run<S: Simd, const VECTORS: usize, const ROWS: usize>(&self, s: S);
 }
 
+/// [`Simd::TILE_WIDTHS`] where there are 32 registers: for the tile, a row of weights, and one that is spread.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+const WIDTHS_OF_32_REGISTERS: &[usize] = &[1, 2, 3, 4];
+
+/// [`Simd::tiles`] where there are 32 registers.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[inline(always)]
+fn tiles_of_32_registers<S: Simd, T: Tiles>(s: S, vectors: usize, tiles: &T) {
+    match vectors {
+        1 => tiles.run::<S, 1, 14>(s),
+        2 => tiles.run::<S, 2, 12>(s),
+        3 => tiles.run::<S, 3, 8>(s),
+        _ => tiles.run::<S, 4, 6>(s),
+    }
+}
+
 /// The widths of tiles in numbers, and the numbers of a vector, on `isa`.
 pub(crate) fn tile_widths(isa: Isa) -> (&'static [usize], usize) {
     struct Widths;

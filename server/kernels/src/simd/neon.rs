@@ -3,7 +3,7 @@
 use std::arch::aarch64::*;
 use std::arch::asm;
 
-use super::{Simd, Tiles};
+use super::{Simd, Tiles, WIDTHS_OF_32_REGISTERS, tiles_of_32_registers};
 
 /// Needs no proof: every 64-bit ARM processor has NEON.
 #[derive(Clone, Copy)]
@@ -141,17 +141,11 @@ impl Simd for Neon {
         neon!(vbslq_f32(vcltq_f32(a, b), yes, no))
     }
 
-    const TILE_WIDTHS: &'static [usize] = &[1, 2, 3, 4];
+    const TILE_WIDTHS: &'static [usize] = WIDTHS_OF_32_REGISTERS;
 
     #[inline(always)]
     fn tiles<T: Tiles>(self, vectors: usize, tiles: &T) {
-        // 32 registers: the tile, a row of weights, and one that is spread.
-        match vectors {
-            1 => tiles.run::<Self, 1, 14>(self),
-            2 => tiles.run::<Self, 2, 12>(self),
-            3 => tiles.run::<Self, 3, 8>(self),
-            _ => tiles.run::<Self, 4, 6>(self),
-        }
+        tiles_of_32_registers(self, vectors, tiles);
     }
 
     #[inline(always)]

@@ -51,22 +51,23 @@ impl Appetite {
     /// The most rows that the next batch is to have, of `max` at most; `turn` counts batches.
     pub(crate) fn most(&self, max: usize, turn: u64) -> usize {
         let Some(largest) = self.0.iter().rposition(Size::is_known) else { return max };
-        if self.0.get(largest).is_none_or(Size::is_short) {
+        let (below, _) = self.0.split_at(largest);
+        let smallest = below.iter().rposition(|size| !size.is_known()).map_or(0, |unknown| unknown + 1);
+        // Those up to the largest that are known without a gap.
+        let known = self.0.get(smallest..=largest).unwrap_or_default();
+        if known.last().is_none_or(Size::is_short) {
             return max;
         }
-        // Sizes below the largest that are known without a gap, from the largest down.
-        let run: Vec<_> = self.0.iter().take(largest + 1).rev().take_while(|size| size.is_known()).collect();
-        let best = run.iter().map(|size| size.row).fold(f64::INFINITY, f64::min);
-        let smallest = largest + 1 - run.len();
-        let pays = |size: &&Size| size.row <= best * TOLERANCE;
-        if smallest > 0 && run.last().is_some_and(pays) {
-            // A few batches that are smaller than they could be, to learn what that costs.
-            return end(smallest - 1).min(max);
-        }
-        match run.iter().rposition(pays) {
+        let best = known.iter().map(|size| size.row).fold(f64::INFINITY, f64::min);
+        let pays = |size: &Size| size.row <= best * TOLERANCE;
+        let paying = smallest + known.iter().position(pays).unwrap_or_default();
+        match () {
+            () if paying < largest && turn.is_multiple_of(LARGER_EVERY) => end(paying + 1).min(max),
+            // Batches that are smaller than they could be, to learn what that costs.
+            () if paying == smallest && smallest > 0 => end(smallest - 1).min(max),
             // The largest that was seen says nothing about larger ones.
-            None | Some(0) => max,
-            Some(down) => end(largest - down + usize::from(turn.is_multiple_of(LARGER_EVERY))).min(max),
+            () if paying == largest => max,
+            () => end(paying).min(max),
         }
     }
 }
@@ -131,6 +132,23 @@ mod tests {
         let later = sizes(&mut appetite, 6000, 32, pays);
         let large = later[5000..].iter().filter(|rows| **rows >= 31).count();
         assert!(large > 900, "{large} of 1000");
+    }
+
+    #[test]
+    fn larger_ones_are_tried_again_where_smaller_ones_never_come() {
+        let (mut appetite, rows_each) = (Appetite::default(), 8);
+        let mut last = |turns, cost: fn(usize) -> f64| {
+            let mut sizes = Vec::new();
+            for turn in 0..turns {
+                // Requests of so many rows: a batch has one of them at least.
+                let rows = (appetite.most(32, turn) / rows_each).max(1) * rows_each;
+                appetite.observe(Duration::from_secs_f64(cost(rows)), rows);
+                sizes.push(rows);
+            }
+            sizes.split_off(sizes.len() - 100).into_iter().filter(|rows| *rows == rows_each).count()
+        };
+        assert!(last(1000, |rows| 7.0 * MS * rows as f64) > 90, "one request pays as well as four");
+        assert!(last(3000, |rows| 7.0 * MS + 0.1 * MS * rows as f64) < 10, "and then not any more");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The process's allocator: mimalloc, which gives freed pages back to the system by itself within
-//! milliseconds, so that a version that is unloaded leaves nothing behind.
+//! The process's allocator: mimalloc, which gives freed pages back to the system by itself within about
+//! a second, so that a version that is unloaded leaves nothing behind.
 
 use mimalloc::MiMalloc;
 

@@ -130,7 +130,7 @@ def verdict(samples, tally, before, after, repository):
     return [
         ("every answer is that of its version", not tally.wrong,
          tally.wrong[:3] or f"{sum(tally.answered.values())} answers"),
-        ("nobody who behaved was refused", not tally.failed, tally.failed[:3] or "0 failed"),
+        ("nobody who behaved was refused", not tally.failed, f"{len(tally.failed)} failed {tally.failed[:3] or ''}"),
         ("every kind of client was answered", len(tally.answered) == len(good.CLIENTS), dict(tally.answered)),
         ("reloads were seen by clients", len(versions) >= 2,
          f"{repository.reloads} reloads, versions {versions[:2]}..{versions[-1:]}"),

@@ -3,8 +3,8 @@
 
 First every model, at every precision and batch, against PyTorch's float32 answers: an error above what `cases.py`
 allows makes the exit status 1, as does a run that fails. Then the times of each case: ours and PyTorch's in turn,
-medians of the rounds, in microseconds. Prints Markdown as it goes and leaves it in OUT/tables.md, the figures in
-OUT/results.json.
+medians of the rounds, in microseconds. Last, with `--load`, an encoder is served over gRPC. Prints Markdown as it goes
+and leaves it in OUT/tables.md, the figures in OUT/results.json.
 """
 import argparse
 import json
@@ -16,6 +16,7 @@ import sys
 from cases import ALLOWED, CASES
 
 QUICK_BATCHES = (1, 8)
+SERVED = "minilm_sentence"
 PATIENCE = 60  # seconds for a run of ours; what hangs must not take the others' time
 
 
@@ -165,6 +166,23 @@ def row(case, mine, other, failed):
             f"| {error} |")
 
 
+def served(report, options):
+    """Serves an encoder and asks it; the status of whoever did, 0 where nobody is to."""
+    model = options.models / SERVED / "model.onnx"
+    if options.load is None or not model.exists():
+        return 0
+    how = ["--gpu", "--clients", "1,16,64,256,512"]
+    if options.dry_run:
+        how = ["--clients", "1,4", "--batch", "4", "--instances", "1"]
+    command = [options.load, "sentences", "--girandole", options.binary, "--model", model, *how,
+               "--rounds", str(options.rounds), "--seconds", str(options.seconds)]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    report.say(f"\n{ran.stdout.strip()}")
+    if ran.returncode:
+        report.say(f"**failed** {ran.stderr.strip()}")
+    return ran.returncode
+
+
 def machine():
     """The GPU and its driver, where there is one."""
     try:
@@ -179,6 +197,8 @@ def arguments():
     parser.add_argument("binary", type=lambda text: pathlib.Path(text).resolve())
     parser.add_argument("models", type=pathlib.Path)
     parser.add_argument("out", type=pathlib.Path)
+    parser.add_argument("--load", type=lambda text: pathlib.Path(text).resolve(),
+                        help="girandole-load: an encoder is served too, and asked by many clients")
     parser.add_argument("--device", default="gpu:0")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=1, help="of each run of ours; a third for each of PyTorch's")
@@ -202,6 +222,7 @@ def main():
     wrong = check(report, girandole, options, manifest)
     report.say()
     failures = compare(report, girandole, rivals, options, manifest)
+    failures += bool(served(report, options))
     report.say(f"\n{wrong} wrong answers, {failures} cases that could not be run")
     sys.exit(bool(wrong or failures))
 

@@ -29,6 +29,7 @@ from adapters import Start  # noqa: E402
 from local_server import ROOT, Process, status, wait_until  # noqa: E402
 
 PEERS = ("girandole", "triton", "torchserve", "mlserver", "litserve", "fastapi", "furnace")
+REFERENCE = ("onnxruntime==1.32.0", "numpy")  # whose answers are the right ones
 SERVER_CORE, CLIENT_CORE = "0", "1"
 ONCE = """
 import json, sys
@@ -87,12 +88,14 @@ def subject(model, options, scratch):
     return file, body
 
 
-def installed(peer, adapter, options):
-    """The environment with the peer's packages, made where there is none."""
-    place = options.environments / peer
-    if adapter.PACKAGES and not (place / "bin/python").exists():
+def installed(name, packages, options):
+    """An environment with these packages, made where there is none."""
+    place = options.environments / name
+    done = place / "installed"
+    if packages and not done.exists():
         venv.create(place, with_pip=True)
-        subprocess.run([place / "bin/pip", "install", "--quiet", *adapter.PACKAGES], check=True)
+        subprocess.run([place / "bin/pip", "install", "--quiet", *packages], check=True)
+        done.touch()
     return place
 
 
@@ -105,7 +108,7 @@ def measure(peer, model, file, body, options):
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
         port, *more = free_ports(3)
-        environment = installed(peer, adapter, options)
+        environment = installed(peer, adapter.PACKAGES, options)
         binary = options.furnace if peer == "furnace" else options.girandole
         command, variables = adapter.start(Start(model, file, folder, port, tuple(more), environment, binary))
         address = f"127.0.0.1:{port}"
@@ -162,8 +165,8 @@ def ask(address, path, body):
 
 
 def expected(file, body, options):
-    """ONNX Runtime's own answer, from any environment that has it."""
-    python = next(options.environments.glob("*/lib/python3*/site-packages/onnxruntime")).parents[3] / "bin/python"
+    """ONNX Runtime's own answer."""
+    python = installed("reference", REFERENCE, options) / "bin/python"
     ran = subprocess.run([python, "-c", ONCE, HERE, file, body], capture_output=True, text=True, check=True)
     return json.loads(ran.stdout)
 

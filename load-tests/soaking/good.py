@@ -67,7 +67,9 @@ class Client:
         try:
             version, numbers = self.infer()
         except Exception as error:  # whatever it is, somebody who behaved was not answered
-            self.tally.note(self.tally.failed, f"{self.name}: {error!r}")
+            waited = time.monotonic() - due
+            self.tally.note(self.tally.failed, f"{self.name} at {time.strftime('%H:%M:%S')}, {waited:.1f} s after it "
+                            f"was due: {error!r} {error}")
             return self.close()
         expected = CHURN_ANSWER if self.model == "churn" else ANSWERS[content(version)]
         if np.shape(numbers) == np.shape(expected) and np.allclose(numbers, expected, atol=1e-4):

@@ -70,6 +70,11 @@ pub(crate) fn percentile(sorted: &[Duration], share: f64) -> Duration {
     sorted.get(index).or_else(|| sorted.last()).copied().unwrap_or_default()
 }
 
+/// In milliseconds.
+pub(crate) fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
 /// The middle one by requests a second.
 pub(crate) fn median(mut all: Vec<Measurement>) -> Option<Measurement> {
     all.sort_by(|a, b| a.requests_per_s.total_cmp(&b.requests_per_s));

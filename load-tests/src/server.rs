@@ -132,9 +132,15 @@ pub(crate) fn stay_on(cores: &str) -> Result {
 /// A repository with version 1 of a model under a configuration.
 pub(crate) fn repository(name: &str, model: &Path, config: &str) -> Result<TempDir> {
     let repository = tempfile::tempdir()?;
-    let version = repository.path().join(name).join("1");
+    add(repository.path(), name, model, config)?;
+    Ok(repository)
+}
+
+/// Adds version 1 of a model to a repository.
+pub(crate) fn add(repository: &Path, name: &str, model: &Path, config: &str) -> Result {
+    let version = repository.join(name).join("1");
     fs::create_dir_all(&version)?;
     fs::copy(model, version.join("model.onnx")).map_err(|error| format!("{}: {error}", model.display()))?;
     fs::write(version.with_file_name("config.pbtxt"), config)?;
-    Ok(repository)
+    Ok(())
 }

@@ -50,9 +50,10 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectOptions {
-    /// A model file, or a folder with model.onnx, or a model of a repository (its newest version)
+    /// A model file (ONNX or safetensors), or a folder with one, or a model of a repository (its newest version)
     pub(crate) model: PathBuf,
-    /// Show what a GPU would run, and which operators would stay on the host; needs no GPU
+    /// Show what a GPU would run, which operators would stay on the host, and whether sequences are padded; needs no
+    /// GPU
     #[arg(long)]
     pub(crate) gpu: bool,
     /// Print one JSON document
@@ -62,7 +63,7 @@ pub(crate) struct InspectOptions {
 
 #[derive(Debug, Args)]
 pub(crate) struct InferOptions {
-    /// A model file, or a folder with model.onnx, or a model of a repository (its newest version)
+    /// A model file (ONNX or safetensors), or a folder with one, or a model of a repository (its newest version)
     pub(crate) model: PathBuf,
     /// The body of an Open Inference Protocol request as JSON; `-` reads standard input
     pub(crate) input: PathBuf,
@@ -73,7 +74,7 @@ pub(crate) struct InferOptions {
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchOptions {
-    /// A model file, or a folder with model.onnx, or a model of a repository (its newest version)
+    /// A model file (ONNX or safetensors), or a folder with one, or a model of a repository (its newest version)
     pub(crate) model: PathBuf,
     /// Batch sizes
     #[arg(long, value_delimiter = ',', default_value = "1")]

@@ -7,13 +7,12 @@ use std::{
 };
 
 use girandole_core::{
-    Batch, BatchOutputs, Error, Folder, LoadOptions, LoadRequest, Loader, Model, Reply, Result, Session,
+    Batch, BatchOutputs, Error, Folder, Format, LoadOptions, LoadRequest, Loader, Model, Reply, Result,
+    Session,
 };
 use girandole_engine::Engine;
 
-const FILE_NAME: &str = "model.onnx";
-
-/// The file of `path`: the file itself, or `model.onnx` in it, or that of its newest version.
+/// The file of `path`: the file itself, or the model's file in it, or that of its newest version.
 ///
 /// # Errors
 /// `NotFound` that says what was looked for.
@@ -21,23 +20,27 @@ pub(crate) fn find(path: &Path) -> Result<PathBuf> {
     if path.is_file() {
         return Ok(path.to_owned());
     }
-    if path.join(FILE_NAME).is_file() {
-        return Ok(path.join(FILE_NAME));
-    }
-    newest_version(path).map(|version| path.join(version.to_string()).join(FILE_NAME)).ok_or_else(|| {
+    within(path).or_else(|| newest_version(path)).ok_or_else(|| {
         Error::not_found(format!(
-            "'{}' is no model file, and holds no {FILE_NAME} and no version with one (encrypted ones are read by serve \
-             and check alone)",
-            path.display()
+            "'{}' is no model file, and holds no {} and no version with one (encrypted ones are read by serve and check \
+             alone)",
+            path.display(),
+            Format::FILE_NAMES.join(", no ")
         ))
     })
 }
 
-fn newest_version(model: &Path) -> Option<u64> {
+/// The model's file in a version's folder.
+fn within(version: &Path) -> Option<PathBuf> {
+    Format::FILE_NAMES.map(|name| version.join(name)).into_iter().find(|file| file.is_file())
+}
+
+fn newest_version(model: &Path) -> Option<PathBuf> {
     let entries = fs::read_dir(model).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let versions =
         entries.filter_map(|name| name.parse::<u64>().ok().filter(|version| version.to_string() == name));
-    versions.filter(|version| model.join(version.to_string()).join(FILE_NAME).is_file()).max()
+    let files = versions.filter_map(|version| Some((version, within(&model.join(version.to_string()))?)));
+    files.max().map(|(_, file)| file)
 }
 
 /// Loads a model's file.
@@ -69,11 +72,15 @@ mod tests {
     #[test]
     fn the_newest_version_is_found_by_number() {
         let folder = tempfile::tempdir().unwrap();
-        for version in ["2", "10", "010", "x"] {
+        for (version, name) in
+            [("2", "model.onnx"), ("10", "model.safetensors"), ("010", "model.onnx"), ("x", "model.onnx")]
+        {
             fs::create_dir(folder.path().join(version)).unwrap();
-            fs::write(folder.path().join(version).join(FILE_NAME), b"").unwrap();
+            fs::write(folder.path().join(version).join(name), b"").unwrap();
         }
-        assert_eq!(find(folder.path()).unwrap(), folder.path().join("10").join(FILE_NAME));
+        let newest = folder.path().join("10/model.safetensors");
+        assert_eq!(find(folder.path()).unwrap(), newest);
+        assert_eq!(find(&folder.path().join("10")).unwrap(), newest);
         assert!(find(&folder.path().join("none")).unwrap_err().message().contains("no model file"));
     }
 }

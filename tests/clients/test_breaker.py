@@ -1,4 +1,5 @@
 """A version that keeps failing is taken out of the traffic, and what answers in its place says so."""
+import datetime
 import json
 import re
 
@@ -47,6 +48,14 @@ def index(server, model, version):
     return next(entry for entry in entries if entry["name"] == model and entry["version"] == str(version))
 
 
+def breakers(server, model):
+    return json.loads(server.get(f"/v2/models/{model}/traffic")[2])["circuit_breakers"]
+
+
+def now():
+    return datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+
+
 @pytest.fixture
 def server(tmp_path):
     repository.place(tmp_path, "m", repository.scaled(1, 4))
@@ -57,6 +66,8 @@ def server(tmp_path):
 
 def test_the_last_good_version_answers_until_the_failing_one_is_repaired(server, tmp_path):
     assert ask(server, number=0) == (200, "2", "newest")
+    closed = {"state": "closed", "since": None, "reason": None, "next_trial": None}
+    assert breakers(server, "m") == {"2": closed}
     for _ in range(4):
         status, retry_after, why = ask(server)
         assert status == 503 and retry_after, why
@@ -65,6 +76,12 @@ def test_the_last_good_version_answers_until_the_failing_one_is_repaired(server,
     assert ask(server, version=2)[0] == 503, "who names it gets it"
     shown = index(server, "m", 2)
     assert shown["state"] == "READY" and "taken out of the traffic: 4 of its last 5 runs failed" in shown["reason"]
+    out = breakers(server, "m")
+    assert out["1"] == closed and (out["2"]["state"], out["2"]["reason"]) == ("open", shown["reason"])
+    since, next_trial = (datetime.datetime.strptime(out["2"][key], "%Y-%m-%dT%H:%M:%S.%fZ")
+                         for key in ("since", "next_trial"))
+    assert next_trial - since == datetime.timedelta(seconds=10)
+    assert datetime.timedelta() <= now() - since < datetime.timedelta(minutes=10)
     assert tripped(server, "m", 2) and not tripped(server, "m", 1) and server.is_ready()
     assert "a version keeps failing" in server.log()
     repository.place(tmp_path, "m", repository.scaled(2, 4), version=2)

@@ -18,7 +18,9 @@ import cases  # noqa: E402
 REPOSITORY = cases.REPOSITORY
 LARGE = 40 << 20  # bytes of the file; --quick leaves these out
 JSON_LIMIT = 20_000  # elements; larger requests are not sent as JSON
-NAMES = sorted(path.parent.parent.name for path in pathlib.Path(REPOSITORY).glob("*/1/model.onnx"))
+FILES = {path.parent.parent.name: path for kind in ("onnx", "safetensors")
+         for path in pathlib.Path(REPOSITORY).glob(f"*/1/model.{kind}")}
+NAMES = sorted(FILES)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +33,7 @@ def server():
 def model(request, server):
     """One model at a time, so that memory stays small."""
     name = request.param
-    size = (REPOSITORY / name / "1" / "model.onnx").stat().st_size
+    size = FILES[name].stat().st_size
     if size > LARGE and request.config.getoption("--quick"):
         pytest.skip(f"{size >> 20} MB: not with --quick")
     with server.http() as client:

@@ -226,7 +226,7 @@ def test_only_what_a_trusted_key_signed_serves(models, tmp_path):
         draft = tmp_path / "draft" / str(number)
         repository.place(tmp_path, "draft", repository.scaled(number, WIDTH), version=number)
         if seal:
-            girandole("seal", draft, *seal)
+            girandole("seal", draft, *seal, "--model", "m")
         if change:
             change(draft)
         (models / "m").mkdir(exist_ok=True)
@@ -249,3 +249,36 @@ def test_only_what_a_trusted_key_signed_serves(models, tmp_path):
         trusted.write_text(old.public.read_text() + new.public.read_text())
         version(8, "--sign", new.private)
         wait_for(lambda: product(server, "m")[1] == 8, "version 8", server)
+
+
+def test_a_signed_version_serves_under_its_own_name_alone(models, tmp_path):
+    signer = Signer(tmp_path, "a")
+    for number in (1, 2):
+        repository.place(models, "m", repository.scaled(number, WIDTH), version=number)
+    said = girandole("seal", models / "m", "--sign", signer.private)
+    assert "sealed and signed as version 2 of model 'm'" in said
+    subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=models / "m" / "2", check=True)
+    policy = ("--repository-settle-ms", "300", "--trusted-keys", signer.public)
+    with Server(*POLL, *policy, repository=models) as server:
+        assert product(server, "m")[1] == 2
+        # An old version as the newest, and one model's as another's.
+        shutil.copytree(models / "m" / "1", models / "m" / "9")
+        shutil.copytree(models / "m" / "2", models / "n" / "2")
+        why = until_refused(server, "m", 9)
+        assert "it is signed as version 1 of model 'm', and stands here as version 9 of model 'm'" in why, why
+        assert "signed as version 2 of model 'm'" in until_refused(server, "n", 2)
+        assert product(server, "m")[1] == 2
+        # Signed anew it is what it stands as, and one for any name is that everywhere.
+        girandole("seal", models / "m" / "9", "--sign", signer.private)
+        wait_for(lambda: product(server, "m")[1] == 1, "version 9", server)
+        any_name = tmp_path / "any" / "1"
+        shutil.copytree(models / "m" / "2", any_name)
+        girandole("seal", any_name, "--sign", signer.private, "--any-name")
+        shutil.copytree(any_name, models / "m" / "10")
+        wait_for(lambda: product(server, "m")[1] == 2, "version 10", server)
+    assert "cannot be a model's name" in girandole("seal", folder_of_no_model(tmp_path), "--sign", signer.private, code=1)
+
+
+def folder_of_no_model(tmp_path):
+    repository.place(tmp_path, ".draft", repository.scaled(1))
+    return tmp_path / ".draft" / "1"

@@ -4,8 +4,9 @@
     python tests/deploy/dockerfile.py --build    builds the server too, from nothing but what the build stage copies
 
 Shown is: every step is a script that the shell takes; what a stage copies is all that cargo wants; the build's package,
-features and flags exist; stripping leaves a binary that runs. Not shown is what only an engine can: that base images
-exist, that their packages are there, that `cargo chef` builds, that the last stage has all that the binary loads.
+features and flags exist; stripping leaves a binary that runs; test_dockerfile.py runs the CPU image's command in a root
+with what its last stage has. Not shown is what only an engine can: that base images exist, that their packages are
+there, that `cargo chef` builds, that the CUDA image has all that the binary loads.
 """
 import dataclasses
 import fnmatch

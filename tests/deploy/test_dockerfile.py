@@ -8,11 +8,12 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import urllib.request
 
 import pytest
 
 import dockerfile
-from server import BINARY, ROOT, Server
+from server import BINARY, FREE_PORTS, LISTENING, PATIENCE, ROOT, Server, wait_for
 from test_properties import help_flags
 
 IMAGES = ("cpu", "cuda")
@@ -102,6 +103,44 @@ def test_the_binary_needs_no_more_than_libc():
     listed = subprocess.run(["ldd", BINARY], capture_output=True, text=True, check=True).stdout
     needed = {pathlib.Path(line.split()[0]).name for line in listed.splitlines()}
     assert needed <= LIBRARIES
+
+
+def lay_out(image, root):
+    """A root with nothing but what the image's last stage brings: libc, the binary, folders, two models."""
+    listed = subprocess.run(["ldd", BINARY], capture_output=True, text=True, check=True).stdout
+    (binary,) = [step.paths()[1] for step in last_stage(image) if step.name == "COPY"]
+    files = {library: library for library in re.findall(r"/\S+", listed)} | {str(BINARY): binary}
+    for source, target in files.items():
+        place = root / target.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, place)
+        place.chmod(0o755)
+    for folder in (*values(image, "VOLUME"), "/tmp"):
+        (root / folder.lstrip("/")).mkdir(parents=True)
+    shutil.copytree(ROOT / "model-repo", root / "models")
+
+
+def test_the_images_command_serves_with_nothing_but_what_is_in_it(tmp_path):
+    user, group = values("cpu", "USER")[0].split(":")
+    alone = [shutil.which("unshare") or "false", "--user", f"--map-user={user}", f"--map-group={group}", "--mount"]
+    if subprocess.run([*alone, "--root=/", "true"], capture_output=True).returncode:
+        pytest.skip("SKIPPED: nobody may make a root of their own here (unshare --user --root)")
+    lay_out("cpu", tmp_path)
+    command = [*json.loads(values("cpu", "ENTRYPOINT")[0]), *json.loads(values("cpu", "CMD")[0]), *FREE_PORTS]
+    variables = dict(pair.split("=") for value in values("cpu", "ENV") for pair in value.split())
+    environment = {"PATH": "/usr/local/bin", "GIRANDOLE_INSECURE": "true", **variables}
+    inside = [*alone, f"--root={tmp_path}", *command]
+    with subprocess.Popen(inside, env=environment, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            rest = LISTENING.search(server.stdout.readline())[1]
+            assert rest.startswith("0.0.0.0:")
+            ready = f"http://127.0.0.1:{rest.rsplit(':', 1)[1]}/v2/health/ready"
+            wait_for(lambda: urllib.request.urlopen(ready, timeout=5).status == 200, "the server to be ready")
+            server.terminate()
+            assert server.wait(PATIENCE) == 0
+        finally:
+            server.kill()
+    assert list((tmp_path / "var/lib/girandole").iterdir()), "states are kept in the volume"
 
 
 def test_the_health_check_tells_a_server_from_none():

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Makes a repository of real models: <out>/<name>/1/model.onnx, with test cases beside each (see cases.py).
+"""Makes a repository of real models: <out>/<name>/1/model.onnx (one model.safetensors), with test cases beside each
+(see cases.py).
 
     pip install -r tests/models/requirements.txt
     python3 tests/models/fetch.py [--out DIR] [--only NAME,...] [--ops FILE]
@@ -27,16 +28,22 @@ import weights
 
 HERE = pathlib.Path(__file__).parent
 GRAPHS = {path.name.removesuffix(".onnx.gz"): path for path in sorted((HERE / "graphs").glob("*.onnx.gz"))}
-PUBLISHED = [name for name in packages.SOURCES if name != "minilm"]
-NAMES = [*GRAPHS, *PUBLISHED, *trees.MODELS]
+PUBLISHED = [name for name in packages.SOURCES if not name.startswith("minilm")]
+# The sentence encoder as its authors saved it, file by file. Its own ONNX export is asked for the answers.
+SAVED, EXPORT = "minilm_safetensors", "minilm_torchscript"
+SAVED_FILES = {"model.safetensors": "minilm", "config.json": "minilm_config", "modules.json": "minilm_modules",
+               "1_Pooling/config.json": "minilm_pooling"}
+NAMES = [*GRAPHS, SAVED, *PUBLISHED, *trees.MODELS]
 
 # What cannot be inferred from the model: how to batch it.
 BATCHED = 'max_batch_size: 32\ndynamic_batching { max_queue_delay_microseconds: 500 }\n'
-CONFIGS = {"minilm_torchscript": BATCHED, "minilm_dynamo20": BATCHED, "magika": BATCHED}
+CONFIGS = {"minilm_torchscript": BATCHED, SAVED: BATCHED, "minilm_dynamo20": BATCHED, "magika": BATCHED}
 
 
 def build(name):
-    """The model's bytes, and the rows its cases are cut from if it takes tables."""
+    """The ONNX model's bytes, and the rows its cases are cut from if it takes tables."""
+    if name == SAVED:
+        return build(EXPORT)
     if name in GRAPHS:
         published = weights.read_safetensors(packages.read("minilm")) if name.startswith("minilm_") else None
         model = weights.fill(weights.load_graph(GRAPHS[name]), name, published)
@@ -50,17 +57,25 @@ def build(name):
 def recipe(name):
     """A digest of all that decides what a model and its cases are: if it changes, the model is made again."""
     parts = [HERE / "cases.py", HERE / "requirements.txt"]
-    if name in GRAPHS:
-        parts += [HERE / "weights.py", GRAPHS[name]]
+    if name in GRAPHS or name == SAVED:
+        parts += [HERE / "weights.py", GRAPHS[EXPORT if name == SAVED else name]]
     elif name in trees.MODELS:
         parts.append(HERE / "trees.py")
-    text = repr(packages.SOURCES.get(name.split("_")[0] if name in GRAPHS else name)) + CONFIGS.get(name, "")
+    source = name.split("_")[0] if name in GRAPHS or name == SAVED else name
+    text = repr(packages.SOURCES.get(source)) + CONFIGS.get(name, "")
     return hashlib.sha256(b"\0".join([part.read_bytes() for part in parts] + [text.encode()])).hexdigest()
+
+
+def stored(name, data):
+    """The files of the model's version: {path: bytes}. The first is the model's own."""
+    if name == SAVED:
+        return {path: packages.read(source) for path, source in SAVED_FILES.items()}
+    return {"model.onnx": data}
 
 
 def is_there(out, name, known):
     """Whether the model was made from the same recipe and its file is still the one that was made."""
-    path = out / name / "1" / "model.onnx"
+    path = out / name / "1" / ("model.safetensors" if name == SAVED else "model.onnx")
     return (known.get("recipe") == recipe(name) and path.exists()
             and known["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest())
 
@@ -70,10 +85,13 @@ def place(out, name):
     data, rows = build(name)
     aside = out / f".{name}.new"
     shutil.rmtree(aside, ignore_errors=True)
-    (aside / "1").mkdir(parents=True)
-    (aside / "1" / "model.onnx").write_bytes(data)
-    digest = hashlib.sha256(data).hexdigest()
-    (aside / "1" / "SHA256SUMS").write_text(f"{digest}  model.onnx\n")
+    files = stored(name, data)
+    digests = {path: hashlib.sha256(contents).hexdigest() for path, contents in files.items()}
+    for path, contents in files.items():
+        (aside / "1" / path).parent.mkdir(parents=True, exist_ok=True)
+        (aside / "1" / path).write_bytes(contents)
+    sums = "".join(f"{digest}  {path}\n" for path, digest in digests.items())
+    (aside / "1" / "SHA256SUMS").write_text(sums)
     if name in CONFIGS:
         (aside / "config.pbtxt").write_text(CONFIGS[name])
     session = quiet_session(data)
@@ -81,7 +99,8 @@ def place(out, name):
         cases.write(aside / f"test_data_set_{i}", session, inputs)
     shutil.rmtree(out / name, ignore_errors=True)
     aside.rename(out / name)
-    return {"recipe": recipe(name), "sha256": digest, "bytes": len(data), **signature(data, session)}
+    model = next(iter(files))
+    return {"recipe": recipe(name), "sha256": digests[model], "bytes": len(files[model]), **signature(data, session)}
 
 
 def quiet_session(data):

@@ -5,7 +5,8 @@
 //!
 //! A refusal costs the server nearly what a request costs it before the model. Where that is more than a twentieth of
 //! the whole, no server can refuse twice its capacity beside nine tenths of it, so the default is a model that computes
-//! for some milliseconds.
+//! for some milliseconds. With one that does not, the requests that wait for a connection are the queue, which no
+//! server sees: `--patience-ms` bounds it.
 
 mod closed;
 mod open;
@@ -18,10 +19,14 @@ use clap::Args;
 use tempfile::TempDir;
 
 use self::tally::{Tally, ms};
+pub(crate) use self::{
+    open::{Callers, offer},
+    schedule::poisson,
+};
 use crate::{
     Result,
     client::Protocol,
-    questions::Questions,
+    questions::{Questions, Terms},
     server::{self, Server},
     subject::Subject,
 };
@@ -54,6 +59,10 @@ pub(crate) struct Options {
     /// Connections that requests come over
     #[arg(long, default_value_t = 512)]
     connections: usize,
+    /// Milliseconds that a request waits for a connection before its caller gives up, as pools of connections bound it
+    /// [default: --deadline-ms]
+    #[arg(long)]
+    patience_ms: Option<u64>,
     /// Seconds of each measurement
     #[arg(long, default_value_t = 5.0)]
     seconds: f64,
@@ -132,7 +141,8 @@ impl Options {
         let deadline = Duration::from_millis(self.deadline_ms);
         let duration = Duration::from_secs_f64(self.seconds);
         let workload = self.model.workload()?.waiting(deadline / 2);
-        let questions = Questions::of(&workload, protocol, server, Some(deadline)).await?;
+        let terms = Terms { deadline: Some(deadline), ..Terms::default() };
+        let questions = Questions::of(&workload, protocol, server, terms).await?;
         let mut capacity = 0.0_f64;
         for &clients in &self.clients {
             capacity = capacity.max(closed::goodput(&questions, clients, deadline, duration).await?);
@@ -140,7 +150,7 @@ impl Options {
         eprintln!("{}: capacity {capacity:.0} requests/s", protocol.name());
         let mut rows = Vec::new();
         for &factor in &self.factors {
-            let schedule = schedule::poisson(capacity * factor, duration, seed);
+            let schedule = poisson(capacity * factor, duration, seed);
             let offered = schedule.len() as f64 / self.seconds;
             let (tally, resident_kib) = self.offer(server, &questions, schedule).await?;
             if let Some(wrong) = tally.wrong.first() {
@@ -160,8 +170,12 @@ impl Options {
         questions: &Arc<Questions>,
         schedule: Vec<Duration>,
     ) -> Result<(Tally, usize)> {
-        let deadline = Duration::from_millis(self.deadline_ms);
-        let offering = open::offer(questions, schedule, self.connections, deadline);
+        let callers = Callers {
+            connections: self.connections,
+            patience: Duration::from_millis(self.patience_ms.unwrap_or(self.deadline_ms)),
+            deadline: Duration::from_millis(self.deadline_ms),
+        };
+        let offering = offer(questions, schedule, callers);
         let mut offering = std::pin::pin!(offering);
         let mut resident = 0;
         let mut look = tokio::time::interval(Duration::from_millis(100));

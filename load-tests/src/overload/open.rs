@@ -22,18 +22,28 @@ use crate::{
 /// Which request is due, and when.
 type Due = (usize, Instant);
 
-/// Asks by a schedule over so many connections.
-pub(super) async fn offer(
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Callers {
+    /// Requests that can be out at once.
+    pub(crate) connections: usize,
+    /// How long one waits for a connection before it gives up.
+    pub(crate) patience: Duration,
+    /// Until when an answer is worth something.
+    pub(crate) deadline: Duration,
+}
+
+/// Asks by a schedule.
+pub(crate) async fn offer(
     questions: &Arc<Questions>,
     schedule: Vec<Duration>,
-    connections: usize,
-    deadline: Duration,
+    callers: Callers,
 ) -> Result<Tally> {
-    let askers = try_join_all((0..connections).map(|_| questions.asker())).await?;
+    let askers = try_join_all((0..callers.connections).map(|_| questions.asker())).await?;
     let (announce, due) = mpsc::unbounded_channel();
     let due = Arc::new(Mutex::new(due));
     let asking: Vec<_> =
-        askers.into_iter().map(|asker| tokio::spawn(ask(asker, due.clone(), deadline))).collect();
+        askers.into_iter().map(|asker| tokio::spawn(ask(asker, due.clone(), callers))).collect();
     // Not a task: the runtime's timer looks at the clock each millisecond only.
     let calling = thread::spawn(move || call(&schedule, &announce));
     let tallies = try_join_all(asking).await?.into_iter().collect::<Result<Vec<_>>>()?;
@@ -57,7 +67,7 @@ fn call(schedule: &[Duration], announce: &mpsc::UnboundedSender<Due>) {
 async fn ask(
     mut asker: Asker,
     due: Arc<Mutex<mpsc::UnboundedReceiver<Due>>>,
-    deadline: Duration,
+    callers: Callers,
 ) -> Result<Tally> {
     let mut tally = Tally::default();
     loop {
@@ -65,12 +75,12 @@ async fn ask(
         let Some((number, due)) = next else { return Ok(tally) };
         let behind = due.elapsed();
         tally.behind.push(behind);
-        if behind > deadline {
+        if behind > callers.patience {
             tally.unsent += 1;
             continue;
         }
         let sent = Instant::now();
         let reply = asker.ask(number).await?;
-        tally.note(reply, (due, sent), deadline);
+        tally.note(reply, (due, sent), callers.deadline);
     }
 }

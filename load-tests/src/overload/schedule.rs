@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Arrivals of a Poisson process, from the beginning: so many a second on average, for so long.
-pub(super) fn poisson(rate: f64, duration: Duration, seed: u64) -> Vec<Duration> {
+pub(crate) fn poisson(rate: f64, duration: Duration, seed: u64) -> Vec<Duration> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut at = 0.0;
     let gaps = std::iter::from_fn(|| {

@@ -10,19 +10,19 @@ use crate::{measure::percentile, questions::Reply};
 /// What became of requests. Times of answers count from when a request was due, those of refusals from when it was
 /// sent: how late a client sends is no matter of how fast a server refuses.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     /// Right answers within the deadline.
-    pub(super) in_time: Vec<Duration>,
+    pub(crate) in_time: Vec<Duration>,
     /// Right answers after it.
     pub(super) late: usize,
     /// Requests whose deadline passed while they waited for a connection: their callers had given up.
     pub(super) unsent: usize,
     /// How long refusals took.
-    pub(super) refused: Vec<Duration>,
+    pub(crate) refused: Vec<Duration>,
     /// Refusals by their status.
     pub(super) statuses: BTreeMap<u16, usize>,
     /// Wrong answers.
-    pub(super) wrong: Vec<String>,
+    pub(crate) wrong: Vec<String>,
     /// How long after they were due requests were sent: what the client itself adds.
     pub(super) behind: Vec<Duration>,
 }

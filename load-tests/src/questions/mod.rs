@@ -24,15 +24,34 @@ const TOLERANCE: f32 = 1e-4;
 
 /// Whether all numbers are what they should be.
 pub(crate) fn near(came: &[f32], expected: &[f32]) -> bool {
-    let near = |(came, expected): (&f32, &f32)| (came - expected).abs() <= TOLERANCE;
+    within(TOLERANCE, came, expected)
+}
+
+fn within(tolerance: f32, came: &[f32], expected: &[f32]) -> bool {
+    let near = |(came, expected): (&f32, &f32)| (came - expected).abs() <= tolerance;
     came.len() == expected.len() && came.iter().zip(expected).all(near)
+}
+
+/// How they are asked, and what passes as right.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    /// How long a gRPC call may take.
+    pub(crate) deadline: Option<Duration>,
+    /// By how much a number may differ.
+    pub(crate) tolerance: f32,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { deadline: None, tolerance: TOLERANCE }
+    }
 }
 
 /// Requests of one protocol, and what they are answered.
 pub(crate) struct Questions {
     protocol: Protocol,
     address: String,
-    deadline: Option<Duration>,
+    terms: Terms,
     /// As they travel.
     requests: Vec<Vec<u8>>,
     expected: Vec<Vec<f32>>,
@@ -66,12 +85,12 @@ enum Came {
 }
 
 impl Questions {
-    /// Variants of a request, each asked once. A gRPC call may take as long as `deadline`.
+    /// Variants of a request, each asked once.
     pub(crate) async fn of(
         workload: &Workload,
         protocol: Protocol,
         server: &Server,
-        deadline: Option<Duration>,
+        terms: Terms,
     ) -> Result<Arc<Self>> {
         let address = if protocol == Protocol::Grpc { &server.grpc } else { &server.rest }.clone();
         let request = |variant: &Workload| match protocol {
@@ -83,7 +102,9 @@ impl Questions {
             Protocol::Grpc => grpc::body(&variant.grpc()),
         };
         let requests: Vec<_> = workload.variants(VARIANTS).iter().map(request).collect::<Result<_>>()?;
-        let mut this = Self { protocol, address, deadline: None, requests, expected: Vec::new() };
+        // Who asks first may have to wait for the model.
+        let patient = Terms { deadline: None, ..terms };
+        let mut this = Self { protocol, address, terms: patient, requests, expected: Vec::new() };
         let mut connection = this.connect().await?;
         for request in &this.requests {
             match connection.exchange(request).await? {
@@ -92,7 +113,7 @@ impl Questions {
                 Came::Refused(status) => return Err(format!("the first request: status {status}").into()),
             }
         }
-        Ok(Arc::new(Self { deadline, ..this }))
+        Ok(Arc::new(Self { terms, ..this }))
     }
 
     /// A connection of one's own.
@@ -107,7 +128,7 @@ impl Questions {
                 Connection::Rest(RestClient::connect_with(&self.address, nothing).await?)
             }
             Protocol::Grpc => Connection::Grpc(Box::new(
-                GrpcClient::connect_with(&self.address, nothing, self.deadline).await?,
+                GrpcClient::connect_with(&self.address, nothing, self.terms.deadline).await?,
             )),
         })
     }
@@ -115,7 +136,7 @@ impl Questions {
     fn check(&self, which: usize, numbers: Option<Vec<f32>>) -> Reply {
         let Some(expected) = self.expected.get(which) else { return Reply::Wrong("no such question".into()) };
         match numbers {
-            Some(came) if near(&came, expected) => Reply::Right,
+            Some(came) if within(self.terms.tolerance, &came, expected) => Reply::Right,
             came => Reply::Wrong(format!("question {which}: expected {expected:?}, got {came:?}")),
         }
     }

@@ -23,6 +23,7 @@ ROOT = HERE.parents[2]
 LARGEST = 4 << 10
 STRING = re.compile(r'r#"(.*?)"#|"(\n[^"]*)"', re.DOTALL)
 CODE = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
+OPTION = re.compile(r"^\| `--([a-z0-9-]+)`", re.MULTILINE)
 TYPED = {"BOOL": "bool", "FP32": "fp32", "FP64": "fp64", "BYTES": "bytes", "INT64": "int64", "UINT64": "uint64",
          "INT8": "int", "INT16": "int", "INT32": "int", "UINT8": "uint", "UINT16": "uint", "UINT32": "uint"}
 
@@ -120,6 +121,14 @@ def access_files():
         yield "# access\n" + text
 
 
+def server_files():
+    """Configurations of the server: the documentation's, the tests', and one for each option and kind of value."""
+    yield from (f"# server\n{text}" for text in [*code("toml"), *strings("server/src/config")])
+    for option in OPTION.findall((ROOT / "docs" / "config.md").read_text()):
+        for value in ("2", "true", '"a"', '["a"]'):
+            yield f'# server\nmodel_repository = ["models"]\n{option.replace("-", "_")} = {value}\n'
+
+
 def seeds():
     bodies = list(requests())
     yield "rest_json", (json.dumps(body) for body in bodies)
@@ -130,6 +139,7 @@ def seeds():
     yield "model_config", [*strings("server/runtime/src/config"), *code("protobuf"), *code("text")]
     yield "toml", [*code("toml"), *strings("server/runtime/src/traffic")]
     yield "toml", access_files()
+    yield "toml", server_files()
 
 
 def main():

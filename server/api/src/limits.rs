@@ -12,7 +12,7 @@ pub struct Limits {
     pub max_body_bytes: usize,
     /// Bytes of one gRPC message, after decompression.
     pub max_grpc_message_bytes: usize,
-    /// How many times its bytes on the wire a REST body may unpack to, above 1 MiB.
+    /// How many times its bytes on the wire a body or gRPC message may unpack to, above 1 MiB.
     pub max_expansion: usize,
     /// Time in which a body must have come; streams of gRPC may take as long as they like.
     pub body_timeout: Duration,

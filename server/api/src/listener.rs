@@ -8,18 +8,12 @@ mod in_work;
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::Router;
 use girandole_access::certificate_names;
 use http::Extensions;
-use hyper::{
-    Request,
-    body::Incoming,
-    service::{Service, service_fn},
-};
+use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
-    service::TowerToHyperService,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -35,6 +29,7 @@ use self::{
     in_work::{Counted, InWork},
 };
 use crate::{
+    layers::front::Front,
     limits::ConnectionLimits,
     security::{ClientNames, Tls},
     stop::Stop,
@@ -56,7 +51,7 @@ const CONNECTION_WINDOW: u32 = 16 << 20;
 /// A bound listener and what it serves.
 pub(crate) struct Listener {
     pub(crate) socket: TcpListener,
-    pub(crate) router: Router,
+    pub(crate) front: Front,
     pub(crate) tls: Option<Tls>,
     pub(crate) limits: ConnectionLimits,
     /// Whether handlers are told who is at the other end, as an extension: a [`SocketAddr`].
@@ -65,7 +60,7 @@ pub(crate) struct Listener {
 
 /// What every connection of a listener shares.
 struct Shared {
-    router: Router,
+    front: Front,
     tls: Option<Tls>,
     limits: ConnectionLimits,
     handshakes: Semaphore,
@@ -97,12 +92,12 @@ impl Listener {
     /// Serves until the end is announced, then lets requests in work finish until its deadline. Answers with
     /// how many had to be cut off.
     pub(crate) async fn serve(self, mut stop: Stop) -> usize {
-        let Self { socket, router, tls, limits, peers } = self;
+        let Self { socket, front, tls, limits, peers } = self;
         let places = Arc::new(Semaphore::new(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
         let handshakes = Semaphore::new(limits.max_handshakes.clamp(1, Semaphore::MAX_PERMITS));
         let in_work = InWork::default();
         let shared =
-            Shared { router, tls, limits, handshakes, in_work: in_work.clone(), peers, http: http(&limits) };
+            Shared { front, tls, limits, handshakes, in_work: in_work.clone(), peers, http: http(&limits) };
         let shared = Arc::new(shared);
         let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();
@@ -187,11 +182,11 @@ impl Shared {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let io = TokioIo::new(FirstBytes::new(stream, self.limits.header_timeout));
-        let (router, in_work) = (TowerToHyperService::new(self.router.clone()), self.in_work.clone());
+        let (front, in_work) = (self.front.clone(), self.in_work.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             known.tell(request.extensions_mut());
-            let (answer, place) = (router.call(request), in_work.enter());
-            async move { Ok::<_, Infallible>(answer.await?.map(|body| Counted { body, _place: place })) }
+            let (answer, place) = (front.answer(request), in_work.enter());
+            async move { Ok::<_, Infallible>(answer.await.map(|body| Counted { body, _place: place })) }
         });
         let connection = self.http.serve_connection(io, service);
         if let Err(error) = watcher.watch(connection).await {

@@ -8,12 +8,12 @@ use tokio::{net::TcpListener, task::JoinSet, time::Instant};
 
 use crate::{
     admin::{self, Admin, AdminListener},
-    layers::{self, Style, intake::Intake},
+    layers::{Style, concurrency::Bound, front::Front, intake::Intake},
     limits::{ConnectionLimits, Limits},
     listener::Listener,
     log_control::LogControl,
     metrics,
-    oip::{Oip, grpc, rest},
+    oip::{Means, Oip, grpc, rest},
     security::{Guard, Tls},
     stop,
 };
@@ -98,30 +98,31 @@ pub async fn serve(
         connections,
     } = options;
     let intake = Intake { service: service.clone(), limits, style: Style::Rest };
-    let oip = Oip { service: service.clone(), limits, log, guard: guard.clone() };
+    let requests = Bound::new(limits.max_concurrent_requests);
+    let oip = Oip::new(Means { service: service.clone(), limits, log, guard: guard.clone(), requests });
     let ((end, stop), (end_metrics, stop_metrics)) = (stop::channel(), stop::channel());
     let mut protocols = JoinSet::new();
     let mut background = JoinSet::new();
     let mut followers = JoinSet::new();
     if let Some(metrics) = metrics {
-        let router = metrics::router(metrics.render, guard.clone());
+        let front = Front::bare(metrics::router(metrics.render, guard.clone()));
         let listener =
-            Listener { socket: metrics.listener, router, tls: None, limits: connections, peers: false };
+            Listener { socket: metrics.listener, front, tls: None, limits: connections, peers: false };
         background.spawn(listener.serve(stop_metrics));
     }
     if let Some(socket) = http {
-        let router = layers::rest(rest::router(oip.clone()), intake.clone());
-        let listener = Listener { socket, router, tls: tls.clone(), limits: connections, peers: false };
+        let front = Front::rest(rest::router(oip.clone()), intake.clone());
+        let listener = Listener { socket, front, tls: tls.clone(), limits: connections, peers: false };
         protocols.spawn(listener.serve(stop.clone()));
     }
     if let Some(socket) = grpc_socket {
-        let router = layers::grpc(grpc::router(oip, stop.clone())?);
-        let listener = Listener { socket, router, tls: tls.clone(), limits: connections, peers: false };
+        let front = Front::bare(grpc::router(oip, stop.clone())?);
+        let listener = Listener { socket, front, tls: tls.clone(), limits: connections, peers: false };
         protocols.spawn(listener.serve(stop.clone()));
     }
     if let Some(AdminListener { socket, access, trail }) = administration {
-        let router = layers::rest(admin::router(Admin { service, trail }, access), intake);
-        let listener = Listener { socket, router, tls: tls.clone(), limits: connections, peers: true };
+        let front = Front::rest(admin::router(Admin { service, trail }, access), intake);
+        let listener = Listener { socket, front, tls: tls.clone(), limits: connections, peers: true };
         protocols.spawn(listener.serve(stop));
     }
     if !guard.is_open() {

@@ -1,8 +1,9 @@
-//! What an engine reads a version from: the model's own file, and those beside it that this one names.
+//! What an engine reads a version from: the model's own file, and those beside it that this one or its format names.
 //!
 //! An engine never opens a path itself, so that whoever hands it the files may check or decrypt what is read.
 
 use std::{
+    ffi::OsStr,
     fmt,
     fs::File,
     io::{self, Read, Seek},
@@ -16,6 +17,9 @@ impl<T: Read + Seek> Source for T {}
 
 /// The files of one version.
 pub trait Files: fmt::Debug + Send + Sync {
+    /// The name of the model's own file, which says its [`Format`](crate::Format).
+    fn name(&self) -> &str;
+
     /// The model's own file.
     ///
     /// # Errors
@@ -25,7 +29,8 @@ pub trait Files: fmt::Debug + Send + Sync {
     /// A file beside it, by a path that a model file gives and that nobody checked.
     ///
     /// # Errors
-    /// As [`Self::model`], and where the path leads out of the version's folder.
+    /// As [`Self::model`], and where the path leads out of the version's folder; of the kind `NotFound` where no such
+    /// file belongs to the version.
     fn beside(&self, path: &Path) -> io::Result<Box<dyn Source>>;
 }
 
@@ -43,6 +48,10 @@ impl Folder {
 }
 
 impl Files for Folder {
+    fn name(&self) -> &str {
+        self.model.file_name().and_then(OsStr::to_str).unwrap_or_default()
+    }
+
     fn model(&self) -> io::Result<Box<dyn Source>> {
         Ok(Box::new(File::open(&self.model)?))
     }
@@ -95,6 +104,7 @@ mod tests {
         }
         std::os::unix::fs::symlink("../secret", folder.join("link")).unwrap();
         let files = Folder::of(folder.join("model.onnx"));
+        assert_eq!(files.name(), "model.onnx");
         assert_eq!(text(files.model()).unwrap(), "m");
         assert_eq!(text(files.beside(Path::new("weights"))).unwrap(), "w");
         for outside in ["../secret", "link", "/etc/hostname"] {
@@ -102,6 +112,7 @@ mod tests {
             assert!(error.to_string().contains("outside of the version's folder"), "{outside}: {error}");
         }
         assert!(text(files.beside(Path::new("."))).unwrap_err().to_string().contains("no regular file"));
+        assert_eq!(text(files.beside(Path::new("none"))).unwrap_err().kind(), io::ErrorKind::NotFound);
         assert_eq!(text(Folder::of(folder.join("link")).model()).unwrap(), "s");
     }
 }

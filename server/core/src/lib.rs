@@ -12,6 +12,7 @@ mod difference;
 mod dtype;
 mod error;
 mod files;
+mod format;
 pub mod mock;
 mod request;
 mod route;
@@ -25,13 +26,14 @@ pub use difference::Difference;
 pub use dtype::{DType, ParseDTypeError};
 pub use error::{Error, ErrorCode, Result};
 pub use files::{Files, Folder, Source, open_within, why};
+pub use format::Format;
 pub use request::{
     InferRequest, InferResponse, NamedTensor, Parameter, Parameters, Priority, RequestedOutput,
     VersionSelector,
 };
 pub use route::{Headers, Route, RouteReason};
 pub use session::{
-    Batch, BatchInput, BatchOutputs, DeviceKind, LoadOptions, LoadRequest, Loader, MemoryUse, Model,
+    Batch, BatchInput, BatchOutputs, Buckets, DeviceKind, LoadOptions, LoadRequest, Loader, MemoryUse, Model,
     Placement, Reply, Session, SessionOptions,
 };
 pub use shape::Shape;

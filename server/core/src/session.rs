@@ -43,6 +43,21 @@ pub trait Model: Send + Sync {
     fn check_precision(&self, _sample: Result<&Batch>) -> Result<Option<PrecisionReport>> {
         Ok(None)
     }
+
+    /// The sizes that a free dimension is computed with, where the configuration lists them: sessions are faster on
+    /// these once they have met them.
+    fn buckets(&self) -> Option<Buckets> {
+        None
+    }
+}
+
+/// The sizes that a dimension is padded to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Buckets {
+    /// The dimension's name in the model's specification.
+    pub dimension: Arc<str>,
+    /// The sizes, ascending.
+    pub sizes: Vec<usize>,
 }
 
 /// One stream of execution over a model.

@@ -1,7 +1,7 @@
 //! GPUs of this machine: whether there are any, what they are, and streams on them.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     panic::catch_unwind,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
@@ -14,7 +14,7 @@ use cudarc::driver::{
     sys::{self, CUdevice_attribute_enum as Attribute},
 };
 
-use crate::{Fault, Kernel, Queue, Result, gemm::Handle, images, stream::Stream};
+use crate::{Fault, Gpu, Kernel, Memory, Queue, Result, gemm::Handle, images, stream::Stream};
 
 /// A GPU, opened once for the process.
 pub struct Device {
@@ -50,15 +50,6 @@ unsafe impl Send for Device {}
 // SAFETY: as above.
 unsafe impl Sync for Device {}
 
-/// Memory of a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Memory {
-    /// Bytes that nobody has.
-    pub free: usize,
-    /// All bytes.
-    pub total: usize,
-}
-
 /// How many GPUs there are, where they can be used.
 ///
 /// # Errors
@@ -81,8 +72,11 @@ pub fn count() -> Result<usize> {
     })
 }
 
-/// The devices opened so far.
-static OPENED: Mutex<Vec<Arc<Device>>> = Mutex::new(Vec::new());
+/// A device's place; whoever opens it holds the lock, and those who open another do not wait.
+type Place = Arc<Mutex<Option<Arc<Device>>>>;
+
+/// The devices opened so far, by number.
+static OPENED: Mutex<BTreeMap<usize, Place>> = Mutex::new(BTreeMap::new());
 
 /// The GPU of this number.
 ///
@@ -93,14 +87,17 @@ pub fn open(index: usize) -> Result<Arc<Device>> {
     if index >= count {
         return Err(missing(format!("there is no GPU {index}; this machine has {count}")));
     }
-    let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
-    opened.retain(|device| !device.is_lost() || device.hangs());
-    if let Some(device) = opened.iter().find(|device| device.index == index) {
-        return if device.hangs() { Err(hanging(index)) } else { Ok(device.clone()) };
+    let place = OPENED.lock().unwrap_or_else(PoisonError::into_inner).entry(index).or_default().clone();
+    let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*place {
+        Some(device) if device.hangs() => return Err(hanging(index)),
+        Some(device) if !device.is_lost() => return Ok(device.clone()),
+        _ => {}
     }
+    // A lost one goes before it is opened anew.
+    *place = None;
     let device = Arc::new(guarded(|| Device::new(index))?);
-    opened.push(device.clone());
-    Ok(device)
+    Ok(place.insert(device).clone())
 }
 
 /// The bindings panic where a library lacks a function that they know.
@@ -144,11 +141,6 @@ impl Device {
         })
     }
 
-    /// Its number.
-    pub const fn index(&self) -> usize {
-        self.index
-    }
-
     /// What the vendor calls it.
     pub fn name(&self) -> &str {
         &self.name
@@ -167,29 +159,6 @@ impl Device {
     /// Whether the next kernel of a stream may be set up before the last has ended.
     pub(crate) const fn overlaps_launches(&self) -> bool {
         self.capability.0 >= 9
-    }
-
-    /// Its memory.
-    ///
-    /// # Errors
-    /// What the driver says.
-    pub fn memory(&self) -> Result<Memory> {
-        self.context.bind_to_thread()?;
-        let (free, total) = result::mem_get_info()?;
-        Ok(Memory { free, total })
-    }
-
-    /// A new stream.
-    ///
-    /// # Errors
-    /// What the driver says.
-    pub fn stream(self: &Arc<Self>) -> Result<Arc<dyn Queue>> {
-        Ok(Arc::new(Stream::new(self.clone())?))
-    }
-
-    /// Whether an error broke it for good.
-    pub fn is_lost(&self) -> bool {
-        self.lost.load(Ordering::Relaxed)
     }
 
     fn hangs(&self) -> bool {
@@ -268,6 +237,26 @@ impl Device {
         let function = found.ok_or_else(|| Fault::Failed(format!("there is no kernel '{kernel}'")))?;
         functions.insert(kernel, Function(function));
         Ok(Function(function))
+    }
+}
+
+impl Gpu for Device {
+    fn index(&self) -> usize {
+        self.index
+    }
+
+    fn memory(&self) -> Result<Memory> {
+        self.context.bind_to_thread()?;
+        let (free, total) = result::mem_get_info()?;
+        Ok(Memory { free, total })
+    }
+
+    fn stream(self: Arc<Self>) -> Result<Arc<dyn Queue>> {
+        Ok(Arc::new(Stream::new(self)?))
+    }
+
+    fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
     }
 }
 

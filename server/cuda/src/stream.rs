@@ -9,7 +9,7 @@ use std::{
 use cudarc::driver::{CudaEvent, CudaStream, result, sys};
 
 use crate::{
-    Argument, Convolution, Epilogue, Fault, Graph, Grid, Kernel, Matmul, Pinned, Pointer, Queue, Result,
+    Argument, Convolution, Epilogue, Fault, Gpu, Graph, Grid, Kernel, Matmul, Pinned, Pointer, Queue, Result,
     Timer, device::Device, dnn::Dnn, gemm::Gemm, hopper, launch::addresses,
 };
 

@@ -4,13 +4,13 @@
 use std::{
     collections::HashMap,
     ops::Range,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use crate::{
-    Argument, Convolution, Epilogue, Fault, Graph, Grid, Kernel, Matmul, Pinned, Pointer, Queue, Result,
-    Timer,
+    Argument, Convolution, Epilogue, Fault, Gpu, Graph, Grid, Kernel, Matmul, Memory, Pinned, Pointer, Queue,
+    Result, Timer,
 };
 
 /// Something that a queue was asked to do.
@@ -33,8 +33,13 @@ pub enum Event {
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Stub {
+    device: usize,
     state: Mutex<State>,
 }
+
+/// A device of which all streams are one queue.
+#[derive(Clone, Debug)]
+pub struct StubGpu(pub Arc<Stub>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -52,6 +57,11 @@ impl Stub {
     /// A queue with as much memory as it likes.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A queue of the device of this number.
+    pub fn of_device(device: usize) -> Self {
+        Self { device, ..Self::default() }
     }
 
     /// A queue of a device with this much memory.
@@ -98,7 +108,7 @@ impl State {
 
 impl Queue for Stub {
     fn device(&self) -> usize {
-        0
+        self.device
     }
 
     fn shared_bytes(&self) -> u32 {
@@ -121,7 +131,7 @@ impl Queue for Stub {
         let mut state = self.lock();
         let held: usize = state.blocks.values().map(Vec::len).sum();
         if let Some(total) = state.limit.filter(|limit| held + bytes > *limit) {
-            return Err(Fault::OutOfMemory { device: 0, wanted: bytes, free: total - held, total });
+            return Err(Fault::OutOfMemory { device: self.device, wanted: bytes, free: total - held, total });
         }
         state.next += 1;
         let at = state.next << 40;
@@ -247,5 +257,24 @@ impl Queue for Stub {
         }
         state.events.push(Event::Synchronize);
         Ok(())
+    }
+}
+
+impl Gpu for StubGpu {
+    fn index(&self) -> usize {
+        self.0.device
+    }
+
+    fn memory(&self) -> Result<Memory> {
+        let total = self.0.lock().limit.unwrap_or(usize::MAX);
+        Ok(Memory { free: total - self.0.allocated(), total })
+    }
+
+    fn stream(self: Arc<Self>) -> Result<Arc<dyn Queue>> {
+        Ok(self.0.clone())
+    }
+
+    fn is_lost(&self) -> bool {
+        self.0.lock().lost
     }
 }

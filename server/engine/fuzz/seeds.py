@@ -2,16 +2,18 @@
 """Makes the fuzz targets' seeds from the node models of the `onnx` package and the models of this repository.
 
     pip install onnx
-    python3 server/engine/fuzz/seeds.py            # into server/engine/fuzz/corpus/{import,load}
+    python3 server/engine/fuzz/seeds.py            # into server/engine/fuzz/corpus/{import,load,safetensors}
 
 Each node model gives up to three files: as it is; with its integer inputs (shapes, axes, indices) made
 constants, so that made-up numbers do not stop it at once; with all inputs made constants, so that it is
-computed when it is loaded. Files above 16 KB are left out.
+computed when it is loaded. Files above 16 KB are left out. Models in safetensors are described as text
+(tests/load/architectures/described.rs), and once as they are.
 """
 
 import argparse
 import gzip
 import hashlib
+import json
 from pathlib import Path
 
 import onnx
@@ -73,16 +75,35 @@ def seeds():
         yield gzip.decompress(path.read_bytes())
 
 
+def saved():
+    """The saved models that are one file, described and as they are."""
+    for path in sorted((ROOT / "server" / "engine" / "tests" / "safetensors").glob("*/model.safetensors")):
+        file, folder = path.read_bytes(), path.parent
+        length = int.from_bytes(file[:8], "little")
+        header = {name: info for name, info in json.loads(file[8:8 + length]).items() if name != "__metadata__"}
+        lines = [f"{name} {info['dtype']} {','.join(map(str, info['shape']))}" for name, info in sorted(header.items())]
+        config, *beside = [(folder / name).read_text() if (folder / name).exists() else ""
+                           for name in ("config.json", "modules.json", "1_Pooling/config.json")]
+        yield "\n---\n".join([config, *beside, "\n".join(lines)]).encode()
+        yield f"raw\n{config}\n---\n".encode() + file
+
+
+def write(folder, files):
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        (folder / hashlib.sha1(file).hexdigest()).write_bytes(file)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--out", type=Path, default=HERE / "corpus")
     out = parser.parse_args().out
-    files = {hashlib.sha1(seed).hexdigest(): seed for seed in seeds() if len(seed) <= LARGEST}
-    for target in ("import", "load"):
-        (out / target).mkdir(parents=True, exist_ok=True)
-        for name, seed in files.items():
-            (out / target / name).write_bytes(seed)
-    print(f"{len(files)} seeds, {sum(map(len, files.values())) >> 10} KB, for each target in {out}")
+    files = {seed for seed in seeds() if len(seed) <= LARGEST}
+    write(out / "import", files)
+    write(out / "load", files)
+    described = {seed for seed in saved() if len(seed) <= LARGEST}
+    write(out / "safetensors", described)
+    print(f"{len(files)} seeds of ONNX, {sum(map(len, files)) >> 10} KB, and {len(described)} of safetensors, in {out}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 //! What can go wrong inside the engine, before a model, node or tensor is named.
 
-use girandole_core::{Error, ErrorCode};
+use std::io;
+
+use girandole_core::{Error, ErrorCode, why};
 
 /// The result of importing, planning or running one node.
 pub type Result<T, E = OpError> = std::result::Result<T, E>;
@@ -60,6 +62,13 @@ impl OpError {
         let message = self.to_string();
         Error::new(code, message.lines().next().unwrap_or_default()).context(place)
     }
+}
+
+/// Of a file that cannot be read: where the system fails, another try may help; where somebody refused the file, it
+/// is the file's fault.
+pub(crate) fn unreadable(what: &str, error: &io::Error) -> Error {
+    let message = format!("{what} cannot be read: {}", why(error));
+    if error.get_ref().is_some() { Error::invalid(message) } else { Error::unavailable(message) }
 }
 
 impl From<girandole_kernels::Misfit> for OpError {

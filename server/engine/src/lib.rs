@@ -1,8 +1,11 @@
-//! The engine: an ONNX file becomes a graph, the graph a plan, and sessions run the plan on candle.
+//! The engine: an ONNX file, or safetensors and their configuration, becomes a graph, the graph a plan, and sessions
+//! run the plan on candle.
 //!
 //! The only crate that sees candle. Execution touches no protobuf, names or strings: [`onnx`] imports a file
-//! into a [`graph`], [`passes`] rewrite it, [`plan`] orders it, [`ops`] compute, [`session`] runs batches.
+//! into a [`graph`] ([`architectures`] write one for what [`mod@safetensors`] hold), [`passes`] rewrite it, [`plan`]
+//! orders it, [`ops`] compute, [`session`] runs batches.
 
+mod architectures;
 pub mod device;
 pub mod error;
 mod exactness;
@@ -15,8 +18,10 @@ mod loader;
 mod model;
 pub mod onnx;
 pub mod ops;
+mod padding;
 mod passes;
 pub mod plan;
+mod safetensors;
 mod session;
 mod tuning;
 pub mod value;

@@ -3,20 +3,20 @@
 use std::sync::Arc;
 
 use girandole_core::{
-    Batch, DeviceKind, LoadRequest, Loader, MemoryUse, Model, ModelSpec, PrecisionReport, Result, Session,
-    SessionOptions,
+    Batch, Buckets, DeviceKind, Format, LoadRequest, Loader, MemoryUse, Model, ModelSpec, PrecisionReport,
+    Result, Session, SessionOptions,
 };
 
 use crate::{
-    Exactness, Precision, Target, Tuning, device,
-    gpu::{GpuModel, GpuOptions, Guard},
+    Exactness, Precision, Target, Tuning, architectures, device,
+    gpu::{Buckets as SequenceBuckets, GpuModel, GpuOptions, Guard},
     graph::Graph,
     model::OnnxModel,
     onnx,
     plan::Plan,
 };
 
-/// Loads ONNX files onto candle, and onto GPUs.
+/// Loads ONNX files and safetensors onto candle, and onto GPUs.
 #[derive(Clone, Debug, Default)]
 pub struct Engine;
 
@@ -40,16 +40,23 @@ pub(crate) fn load(request: &LoadRequest) -> Result<OnnxModel> {
 /// Reads, checks and plans a model file for GPUs.
 pub(crate) fn load_for_gpus(request: &LoadRequest) -> Result<GpuModel> {
     let parameters = &request.options.parameters;
-    let precision = Precision::of(parameters)?;
+    let asked = Precision::of(parameters)?;
+    let graph = graph(request, Target::Gpu)?;
+    let precision = asked.unwrap_or(Precision::of_file(graph.half));
     let guard = Guard::of(parameters, precision)?;
     let gpus = request.options.placements.iter().filter(|placement| placement.kind == DeviceKind::Gpu);
     let first = gpus.map(|placement| placement.index).next().unwrap_or(0);
-    GpuModel::new(plan(graph(request, Target::Gpu)?)?, GpuOptions { precision, guard, first })
+    let options = GpuOptions { precision, guard, buckets: SequenceBuckets::of(parameters)?, first };
+    GpuModel::new(plan(graph)?, options)
 }
 
 fn graph(request: &LoadRequest, target: Target) -> Result<Graph> {
     let exactness = Exactness::of(&request.options.parameters)?;
-    Ok(onnx::import_from(&*request.files, Tuning { exactness, target })?.graph)
+    let (files, tuning) = (&*request.files, Tuning { exactness, target });
+    match Format::of(files.name()) {
+        Format::Onnx => Ok(onnx::import_from(files, tuning)?.graph),
+        Format::Safetensors => architectures::import(files, tuning),
+    }
 }
 
 fn plan(graph: Graph) -> Result<Plan> {
@@ -72,6 +79,10 @@ impl Model for Both {
             DeviceKind::Cpu => self.cpu.session(options),
             DeviceKind::Gpu => self.gpu.session(options),
         }
+    }
+
+    fn buckets(&self) -> Option<Buckets> {
+        self.gpu.buckets()
     }
 
     /// Precision is a matter of the GPUs' sessions alone.

@@ -42,14 +42,20 @@ impl CheckOptions {
     }
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct SealOptions {
     /// A model of a repository (all its versions), or one version's folder
     #[arg(required = true)]
     pub(crate) folder: Vec<PathBuf>,
-    /// Also write SHA256SUMS.sig, the signature by this private key (Ed25519, PEM)
+    /// Also write SHA256SUMS.sig, the signature by this private key (Ed25519, PEM), for this version of this model alone
     #[arg(long, value_name = "KEY.pem")]
     pub(crate) sign: Option<PathBuf>,
+    /// The model that it is signed as [default: the name of the folder that the version's is in]
+    #[arg(long, value_name = "NAME", requires = "sign")]
+    pub(crate) model: Option<String>,
+    /// Sign for any number and model, for a folder that goes to several places
+    #[arg(long, requires = "sign", conflicts_with = "model")]
+    pub(crate) any_name: bool,
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ use std::{path::Path, process::ExitCode};
 use girandole_access::new_key;
 use girandole_api::security::Guard;
 
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, output::say};
 use crate::cli::{AccessCommand, AccessOptions};
 
 pub(crate) fn run(options: &AccessOptions) -> Outcome {
@@ -20,7 +20,7 @@ fn key(name: &str) -> Outcome {
     getrandom::fill(&mut random).map_err(|error| Failure::new(format!("no random numbers: {error}")))?;
     let (key, digest) = new_key(random);
     let name = toml::Value::from(name);
-    println!("{key}");
+    say!("{key}");
     eprintln!("That is the key: it is shown once. The access file knows it by its digest:\n");
     eprintln!("[[key]]\nname = {name}\nsha256 = \"{digest}\"\nroles = [\"infer\"]\nmodels = [\"*\"]");
     Ok(ExitCode::SUCCESS)
@@ -28,6 +28,6 @@ fn key(name: &str) -> Outcome {
 
 fn check(file: &Path) -> Outcome {
     Guard::load(file)?;
-    println!("{}: good", file.display());
+    say!("{}: good", file.display());
     Ok(ExitCode::SUCCESS)
 }

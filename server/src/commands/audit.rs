@@ -1,16 +1,11 @@
 //! `girandole audit`: an audit log's entries, and whether anybody changed it.
 
-use std::{
-    io::{self, Write},
-    iter,
-    path::Path,
-    process::ExitCode,
-};
+use std::{io, iter, path::Path, process::ExitCode};
 
 use girandole_audit::{Entry, Report, Wanted, entries, verify};
 use serde_json::Value;
 
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, output::say};
 use crate::cli::{AuditCommand, AuditOptions};
 
 /// Digits of a digest that are shown to people.
@@ -21,25 +16,19 @@ pub(crate) fn run(options: &AuditOptions) -> Outcome {
         AuditCommand::Verify { file, contains, allow_missing_start } => {
             let report = verify(file, *allow_missing_start, contains.clone());
             let report = report.map_err(|error| unreadable(file, &error))?;
-            print([told(&report)])?;
+            say!("{}", told(&report));
             Ok(if report.faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         AuditCommand::Show { file, model, since, json } => {
             let wanted = Wanted { model: model.clone(), since: *since, limit: None };
             let found = entries(file, &wanted).map_err(|error| unreadable(file, &error))?;
             match json {
-                true => print(found.into_iter().map(|(_, line)| line))?,
-                false => print(table(&found))?,
+                true => found.into_iter().for_each(|(_, line)| say!("{line}")),
+                false => table(&found).for_each(|line| say!("{line}")),
             }
             Ok(ExitCode::SUCCESS)
         }
     }
-}
-
-/// Whoever reads may have seen enough before the end.
-fn print(lines: impl IntoIterator<Item = String>) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    lines.into_iter().try_for_each(|line| writeln!(out, "{line}"))
 }
 
 fn unreadable(file: &Path, error: &io::Error) -> Failure {

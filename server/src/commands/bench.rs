@@ -1,6 +1,7 @@
 //! `girandole bench`: a model's latency and throughput by batch size, without a server.
 
 use std::{
+    collections::BTreeSet,
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -12,7 +13,7 @@ use girandole_core::{
 };
 use serde_json::json;
 
-use super::{Outcome, test_data};
+use super::{Outcome, output::say, test_data};
 use crate::{cli::BenchOptions, model_file};
 
 /// Runs before the clock starts.
@@ -31,7 +32,7 @@ pub(crate) fn run(options: &BenchOptions) -> Outcome {
         return test_data::check(session.as_mut(), model.spec(), folder, options.json);
     }
     if !options.json {
-        println!("{:>8} {:>12} {:>12} {:>12} {:>14}", "batch", "p50 ms", "p99 ms", "device ms", "items/s");
+        say!("{:>8} {:>12} {:>12} {:>12} {:>14}", "batch", "p50 ms", "p99 ms", "device ms", "items/s");
     }
     for &rows in &options.batch {
         let batch = batch(model.spec(), rows, &options.dims)?;
@@ -58,9 +59,9 @@ impl Figures {
             let figures = json!({
                 "batch": rows, "p50_ms": p50, "p99_ms": p99, "device_p50_ms": device, "items_per_s": items,
             });
-            println!("{figures}");
+            say!("{figures}");
         } else {
-            println!("{rows:>8} {p50:>12.3} {p99:>12.3} {device:>12.3} {items:>14}");
+            say!("{rows:>8} {p50:>12.3} {p99:>12.3} {device:>12.3} {items:>14}");
         }
     }
 }
@@ -99,6 +100,7 @@ pub(crate) fn batch(spec: &ModelSpec, rows: usize, dims: &[(String, usize)]) -> 
     if rows > 1 && !spec.batches() {
         return Err(Error::invalid(format!("the model does not batch; a batch of {rows} cannot run")));
     }
+    check_names(spec, dims)?;
     let input = |(index, input): (usize, &TensorSpec)| {
         let shape = shape(input, spec.batches().then_some(rows), dims);
         let data = made_up(input.dtype, shape.elements().unwrap_or(0));
@@ -106,6 +108,25 @@ pub(crate) fn batch(spec: &ModelSpec, rows: usize, dims: &[(String, usize)]) -> 
     };
     let inputs = spec.inputs.iter().enumerate().map(input).collect();
     Ok(Batch { rows, inputs, outputs: (0..spec.outputs.len()).collect() })
+}
+
+/// A size that no dimension takes would be a figure of something else.
+fn check_names(spec: &ModelSpec, dims: &[(String, usize)]) -> Result<(), Error> {
+    let all = spec.inputs.iter().flat_map(|input| input.dims.iter().flatten());
+    let free: BTreeSet<&str> = all
+        .filter_map(|dim| match dim {
+            Dim::Free(Some(name)) => Some(&**name),
+            _ => None,
+        })
+        .collect();
+    let Some((unknown, _)) = dims.iter().find(|(name, _)| !free.contains(name.as_str())) else {
+        return Ok(());
+    };
+    let free: Vec<_> = free.into_iter().collect();
+    let there = if free.is_empty() { "none with a name".to_owned() } else { free.join(", ") };
+    Err(Error::invalid(format!(
+        "no free dimension of the inputs is called '{unknown}', expected one of: {there}"
+    )))
 }
 
 fn shape(spec: &TensorSpec, rows: Option<usize>, named: &[(String, usize)]) -> Shape {
@@ -151,6 +172,8 @@ mod tests {
         let batch = batch(&spec, 4, &[("seq".into(), 3)]).unwrap();
         assert_eq!(batch.inputs[0].shape, Shape::new(&[4, 3]));
         assert_eq!(batch.inputs[0].parts[0][..9], [1, 0, 0, 0, 0, 0, 0, 0, 1]);
+        let error = super::batch(&spec, 4, &[("sequence".into(), 3)]).unwrap_err();
+        assert!(error.message().contains("called 'sequence', expected one of: seq"), "{error}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use rcgen::{
     KeyPair, KeyUsagePurpose,
 };
 
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, output::say};
 use crate::cli::CertsOptions;
 
 /// A certificate authority's certificate, and a server's certificate with its key; all PEM.
@@ -36,13 +36,13 @@ pub(crate) fn run(options: &CertsOptions) -> Outcome {
         write(&options.folder.join("client-key.pem"), key, options.force)?;
     }
     let folder = options.folder.display();
-    println!(
+    say!(
         "wrote {folder}/ca.pem, {folder}/server.pem and {folder}/server-key.pem for {}",
         options.names.join(", ")
     );
-    println!("serve:   girandole serve --tls-cert {folder}/server.pem --tls-key {folder}/server-key.pem ...");
-    println!("request: curl --cacert {folder}/ca.pem https://localhost:8000/v2");
-    println!(
+    say!("serve:   girandole serve --tls-cert {folder}/server.pem --tls-key {folder}/server-key.pem ...");
+    say!("request: curl --cacert {folder}/ca.pem https://localhost:8000/v2");
+    say!(
         "These are for development: the authority's key is thrown away, so no further certificate can be signed."
     );
     Ok(ExitCode::SUCCESS)

@@ -11,7 +11,7 @@ use girandole_runtime::{
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, output::say};
 use crate::cli::CheckOptions;
 
 pub(crate) fn run(options: &CheckOptions) -> Outcome {
@@ -34,7 +34,7 @@ pub(crate) fn run(options: &CheckOptions) -> Outcome {
         reports?
     };
     if options.json {
-        println!("{}", Value::from_iter(reports.iter().map(as_json)));
+        say!("{}", Value::from_iter(reports.iter().map(as_json)));
     } else {
         reports.iter().for_each(print_line);
     }
@@ -57,11 +57,8 @@ fn print_line(report: &CheckReport) {
         Ok(checked) => {
             let (inputs, outputs) = (checked.spec.inputs.len(), checked.spec.outputs.len());
             let rows = checked.spec.max_batch_size;
-            println!(
-                "ok      {} {version}: {inputs} inputs, {outputs} outputs, batches of {rows}",
-                report.model
-            );
+            say!("ok      {} {version}: {inputs} inputs, {outputs} outputs, batches of {rows}", report.model);
         }
-        Err(error) => println!("FAILED  {} {version}: {error}", report.model),
+        Err(error) => say!("FAILED  {} {version}: {error}", report.model),
     }
 }

@@ -14,7 +14,7 @@ use girandole_core::{
     Result, Route, SessionOptions,
 };
 
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, output::say};
 use crate::{cli::InferOptions, model_file};
 
 pub(crate) fn run(options: &InferOptions) -> Outcome {
@@ -24,7 +24,7 @@ pub(crate) fn run(options: &InferOptions) -> Outcome {
     let threads = options.threads.unwrap_or_else(girandole_engine::device::default_threads);
     let response = infer(model.as_ref(), &request, threads)?;
     io::stdout().write_all(&json_file::encode_response(&response)?)?;
-    println!();
+    say!("");
     Ok(ExitCode::SUCCESS)
 }
 

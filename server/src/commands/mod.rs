@@ -10,6 +10,7 @@ pub(crate) mod check;
 pub(crate) mod encrypt;
 pub(crate) mod infer;
 pub(crate) mod inspect;
+mod output;
 pub(crate) mod seal;
 pub(crate) mod serve;
 mod test_data;

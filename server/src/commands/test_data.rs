@@ -11,7 +11,7 @@ use bytes::Bytes;
 use girandole_core::{Batch, BatchInput, Difference, ModelSpec, Session, Tensor};
 use serde_json::json;
 
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, output::say};
 use crate::model_file;
 
 /// Runs the inputs of `folder` once and prints the largest differences.
@@ -43,12 +43,9 @@ pub(super) fn check(session: &mut dyn Session, spec: &ModelSpec, folder: &Path, 
         worst = worst.and(Difference::of(came, expected)?);
     }
     if as_json {
-        println!(
-            "{}",
-            json!({"batch": rows, "max_abs_error": worst.absolute, "max_rel_error": worst.relative})
-        );
+        say!("{}", json!({"batch": rows, "max_abs_error": worst.absolute, "max_rel_error": worst.relative}));
     } else {
-        println!("largest difference: {:.3e}, of the largest output {:.3e}", worst.absolute, worst.relative);
+        say!("largest difference: {:.3e}, of the largest output {:.3e}", worst.absolute, worst.relative);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -14,4 +14,4 @@ pub(crate) use addresses::Addresses;
 pub(crate) use keys::key_source;
 pub(crate) use limits::ServeLimits;
 pub(crate) use options::{AdminAddress, ClientCertificates, ControlMode, LoadPriority, ServeOptions};
-pub(crate) use validate::{ServeConfig, resolve};
+pub(crate) use validate::{Machine, ServeConfig, read_file, resolve};

@@ -177,7 +177,8 @@ pub(crate) struct ServeOptions {
     /// The certificate's private key (PEM)
     #[arg(long, env = "GIRANDOLE_TLS_KEY", value_name = "FILE")]
     pub(crate) tls_key: Option<PathBuf>,
-    /// The authorities (PEM) that sign clients' certificates, which are asked for then; reloaded when it changes
+    /// The authorities (PEM) that sign clients' certificates, which are asked for then, and their revocation lists
+    /// (CRL); reloaded when it changes
     #[arg(long, env = "GIRANDOLE_TLS_CLIENT_CA", value_name = "FILE")]
     pub(crate) tls_client_ca: Option<PathBuf>,
     /// Whether clients without a certificate are turned away [default: required]
@@ -217,7 +218,7 @@ pub(crate) struct ServeOptions {
     /// Most bytes of one request's body, before and after it is unpacked [default: 67108864]
     #[arg(long, env = "GIRANDOLE_MAX_REQUEST_BYTES", value_name = "BYTES", help_heading = LIMITS)]
     pub(crate) max_request_bytes: Option<usize>,
-    /// How many times its size a compressed REST body may unpack to, above 1 MiB [default: 200]
+    /// How many times its size a compressed body or gRPC message may unpack to, above 1 MiB [default: 200]
     #[arg(long, env = "GIRANDOLE_MAX_EXPANSION", value_name = "TIMES", help_heading = LIMITS)]
     pub(crate) max_expansion: Option<usize>,
     /// Most bytes of all requests that are being read or answered [default: 1073741824]

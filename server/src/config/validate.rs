@@ -49,21 +49,35 @@ pub(crate) struct ServeConfig {
     pub(crate) trace_file: Option<PathBuf>,
 }
 
+/// What the machine has, as far as a configuration depends on it.
+#[derive(Clone, Debug)]
+pub(crate) struct Machine {
+    /// Processor cores.
+    pub(crate) cores: usize,
+    /// GPUs, or why none can be used.
+    pub(crate) gpus: Result<usize, String>,
+}
+
+/// The text of the configuration file that options name; empty where they name none.
+///
+/// # Errors
+/// Where it cannot be read.
+pub(crate) fn read_file(options: &ServeOptions) -> Result<String, String> {
+    let Some(path) = &options.config else { return Ok(String::new()) };
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
 /// The configuration that flags and environment, over the file they name, over the defaults make up.
 ///
 /// # Errors
 /// Every mistake, a line each.
-pub(crate) fn resolve(options: ServeOptions) -> Result<ServeConfig, String> {
-    let file = options.config.as_deref().map(read).transpose()?.unwrap_or_default();
-    validate(options.over(file))
+pub(crate) fn resolve(options: ServeOptions, file: &str, machine: Machine) -> Result<ServeConfig, String> {
+    let path = options.config.as_deref().unwrap_or(Path::new("")).display();
+    let below = toml::from_str(file).map_err(|error| format!("{path}: {error}"))?;
+    validate(options.over(below), machine)
 }
 
-fn read(path: &Path) -> Result<ServeOptions, String> {
-    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-fn validate(mut options: ServeOptions) -> Result<ServeConfig, String> {
+fn validate(mut options: ServeOptions, machine: Machine) -> Result<ServeConfig, String> {
     let mut mistakes = Vec::new();
     let control_mode = options.model_control_mode.unwrap_or_default();
     if options.model_repository.is_empty() {
@@ -110,8 +124,7 @@ fn validate(mut options: ServeOptions) -> Result<ServeConfig, String> {
     mistakes.extend(logging::filter(&log_level).err());
     mistakes.extend(addresses.mistakes(tls.is_some(), &options));
     let in_state_dir = options.state_dir.as_ref().map(|dir| dir.join(AUDIT_LOG));
-    let gpus = girandole_engine::device::gpus();
-    mistakes.extend(missing_gpu(options.require_gpu.unwrap_or(false), &gpus));
+    mistakes.extend(missing_gpu(options.require_gpu.unwrap_or(false), &machine.gpus));
     if !mistakes.is_empty() {
         return Err(mistakes.join("\n  "));
     }
@@ -126,8 +139,8 @@ fn validate(mut options: ServeOptions) -> Result<ServeConfig, String> {
         strict_model_config: options.strict_model_config.unwrap_or(false),
         load_threads: options.model_load_thread_count.unwrap_or(2),
         load_priority: options.load_priority.unwrap_or_default(),
-        cores: options.cores.unwrap_or_else(girandole_engine::device::default_threads),
-        gpus,
+        cores: options.cores.unwrap_or(machine.cores),
+        gpus: machine.gpus,
         addresses,
         admin_token_file: options.admin_token_file,
         tls,

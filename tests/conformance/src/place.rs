@@ -32,14 +32,14 @@ impl Place {
 
 /// A case's plan, ready to run.
 pub(crate) enum Engine {
-    Host(Plan),
+    Host(Box<Plan>),
     Gpu { runner: Box<Runner>, graph: bool },
 }
 
 impl Engine {
     pub(crate) fn new(plan: Plan, place: Place) -> Result<Self, Failure> {
         if matches!(place, Place::Cpu | Place::GpuPasses) {
-            return Ok(Self::Host(plan));
+            return Ok(Self::Host(Box::new(plan)));
         }
         let runner = Runner::new(plan, Precision::Fp32, 0).map_err(failure)?;
         Ok(Self::Gpu { runner: Box::new(runner), graph: place == Place::CudaGraph })

@@ -4,9 +4,16 @@
 //! Random bytes rarely are JSON, protobuf or TOML. So texts are changed token by token and messages field by field; one
 //! in eight changes is left to libFuzzer.
 
+// The binary's own, as there is no library of it.
+#[allow(dead_code, unused_imports)]
+#[path = "../../../src/config/mod.rs"]
+mod config;
 mod echo;
 pub mod framed;
 pub mod grpc;
+#[allow(dead_code, unused_imports)]
+#[path = "../../../src/logging.rs"]
+mod logging;
 mod memory;
 pub mod model_config;
 #[path = "../../../engine/tests/load/mutation/random.rs"]

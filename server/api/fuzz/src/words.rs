@@ -19,12 +19,15 @@ pub const CONFIG: Words = r#"
     optimization cuda graphs TYPE_FP32 TYPE_STRING TYPE_INT64 TYPE_BOOL -1 nan inf 0x7f {} [] <>
 "#;
 
-/// Of `traffic.toml` and the access file.
+/// Of `traffic.toml`, the access file and the server's configuration.
 pub const TOML: Words = r#"
     labels rules split shadow rollout weights sticky salt header parameter equals prefix in to percent tolerance
     steps key certificate issuer anonymous grant claims roles models limits requests_per_second burst concurrent
     sha256 identity jwks audience "infer" "admin" "observe" "*" "[a-" "{a,b}" nan inf -inf 1e300 {} [] [[ ]]
-    1979-05-27 '''
+    1979-05-27 ''' model_repository model_control_mode load_model http_address http_port grpc_address grpc_port
+    admin_address admin_token_file tls_cert tls_key tls_client_ca tls_client_auth access_file insecure exit_timeout_secs
+    shutdown_grace_secs log_level log_verbose log_format max_request_bytes max_request_tensors body_timeout_secs cores
+    model_key_env model_key_command require_gpu "explicit" "0.0.0.0" "::1" "off" "girandole=debug" "[a{b=c}]=info"
 "#;
 
 /// Numbers.

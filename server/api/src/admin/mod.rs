@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use crate::{
     audit_trail::AuditTrail,
     error::body_of,
-    layers::{Style, concurrency},
+    layers::concurrency,
     oip::rest,
     security::{self, Access},
 };
@@ -48,7 +48,7 @@ pub(crate) struct Admin {
 
 /// The routes of the listener for administration.
 pub(crate) fn router(admin: Admin, access: Access) -> Router {
-    let bound = concurrency::Bound::new(MAX_REQUESTS, Style::Rest);
+    let bound = concurrency::Bound::new(MAX_REQUESTS);
     Router::new()
         .route("/admin/v1/models/{model}/traffic", get(traffic::show))
         .route("/admin/v1/models/{model}/traffic/weights", put(traffic::set_weights))

@@ -93,7 +93,7 @@ fn answer(model: &str, status: TrafficStatus) -> Answer {
         digest: status.digest.as_deref(),
         applied: status.routes.digest.as_deref(),
         arms: status.arms.iter().map(arm).collect(),
-        traffic: traffic::traffic(&status.routes, status.rollout),
+        traffic: traffic::traffic(&status.routes, status.rollout, status.breakers),
     })?;
     let tag = status.digest.as_deref().unwrap_or(NONE);
     if let Ok(tag) = HeaderValue::try_from(format!("\"{tag}\"")) {

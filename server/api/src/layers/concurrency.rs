@@ -7,30 +7,36 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use girandole_core::{Error, ErrorCode};
-use tokio::sync::Semaphore;
+use girandole_core::{Error, ErrorCode, Result};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Style;
 
-/// The requests that may be in work at once.
-#[derive(Clone)]
-pub(crate) struct Bound {
-    permits: Arc<Semaphore>,
-    style: Style,
-}
+/// The requests that may be in work at once; clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct Bound(Arc<Semaphore>);
 
 impl Bound {
     /// At most `max` requests.
-    pub(crate) fn new(max: usize, style: Style) -> Self {
-        Self { permits: Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS))), style }
+    pub(crate) fn new(max: usize) -> Self {
+        Self(Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS))))
+    }
+
+    /// A request's place, until it is dropped.
+    ///
+    /// # Errors
+    /// `Overloaded` where there is none.
+    pub(crate) fn enter(&self) -> Result<OwnedSemaphorePermit> {
+        let full =
+            |_| Error::new(ErrorCode::Overloaded, "the server has too many requests in work, try again");
+        self.0.clone().try_acquire_owned().map_err(full)
     }
 }
 
-/// Lets the request in, or refuses it at once.
+/// Lets a request over REST in, or refuses it at once.
 pub(crate) async fn admit(State(bound): State<Bound>, request: Request, next: Next) -> Response {
-    let Ok(_permit) = bound.permits.try_acquire() else {
-        let error = Error::new(ErrorCode::Overloaded, "the server has too many requests in work, try again");
-        return bound.style.refuse(error);
-    };
-    next.run(request).await
+    match bound.enter() {
+        Ok(_place) => next.run(request).await,
+        Err(full) => Style::Rest.refuse(full),
+    }
 }

@@ -16,6 +16,7 @@ use std::{
 };
 
 use axum::{
+    BoxError,
     body::{Body, HttpBody},
     extract::{Request, State},
     middleware::Next,
@@ -33,7 +34,7 @@ use super::Style;
 use crate::{error::status, limits::Limits};
 
 /// Bytes that a body may unpack to however few it was.
-const FREE: usize = 1 << 20;
+pub(crate) const FREE: usize = 1 << 20;
 
 /// What bodies are held to.
 #[derive(Clone)]
@@ -62,17 +63,28 @@ pub(crate) async fn count(mut request: Request, next: Next) -> Response {
 }
 
 /// Holds a request's body to its bounds.
-pub(crate) async fn bound(State(intake): State<Intake>, mut request: Request, next: Next) -> Response {
-    if !request.body().is_end_stream() {
+pub(crate) async fn bound(State(intake): State<Intake>, request: Request, next: Next) -> Response {
+    next.run(intake.bounded(request)).await
+}
+
+impl Intake {
+    /// A request whose body is held to its bounds.
+    pub(crate) fn bounded<B>(&self, mut request: Request<B>) -> Request
+    where
+        B: HttpBody<Data = Bytes> + Unpin + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        if request.body().is_end_stream() {
+            return request.map(|_| Body::empty());
+        }
         let wire = request.extensions_mut().remove();
-        request = request.map(|body| Body::new(Arriving::new(body, &intake, wire)));
+        request.map(|body| Body::new(Arriving::new(body, self, wire)))
     }
-    next.run(request).await
 }
 
 /// A body that is still coming.
-struct Arriving {
-    body: Body,
+struct Arriving<B> {
+    body: B,
     came: usize,
     held: BytesHeld,
     /// What came over the wire, of a body that is unpacked, and how often as much it may become.
@@ -83,8 +95,8 @@ struct Arriving {
     style: Style,
 }
 
-impl Arriving {
-    fn new(body: Body, intake: &Intake, wire: Option<Wire>) -> Self {
+impl<B> Arriving<B> {
+    fn new(body: B, intake: &Intake, wire: Option<Wire>) -> Self {
         let Limits { body_timeout: timeout, max_expansion, .. } = intake.limits;
         let packed = wire.map(|wire| (wire, max_expansion));
         let held = intake.service.hold_bytes();
@@ -119,7 +131,11 @@ impl Arriving {
     }
 }
 
-impl HttpBody for Arriving {
+impl<B> HttpBody for Arriving<B>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+    B::Error: Into<BoxError>,
+{
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -133,7 +149,7 @@ impl HttpBody for Arriving {
             Poll::Ready(Some(Ok(frame))) => {
                 this.count(frame.data_ref().map_or(0, Bytes::len)).map(|()| frame)
             }
-            ended @ Poll::Ready(_) => return ended,
+            Poll::Ready(ended) => return Poll::Ready(ended.map(|broken| broken.map_err(axum::Error::new))),
         };
         Poll::Ready(Some(counted.map_err(|error| this.refused(error))))
     }

@@ -2,17 +2,13 @@
 
 pub(crate) mod authorize;
 pub(crate) mod concurrency;
+pub(crate) mod front;
 pub(crate) mod intake;
-pub(crate) mod request;
+mod request;
 
-use axum::{
-    Router, middleware,
-    response::{IntoResponse, Response},
-};
+use axum::response::{IntoResponse, Response};
 use girandole_core::Error;
-use tower_http::{CompressionLevel, compression::CompressionLayer, decompression::RequestDecompressionLayer};
 
-use self::intake::Intake;
 use crate::error::{RestError, status};
 
 /// How a refusal is written.
@@ -32,20 +28,4 @@ impl Style {
             Self::Grpc => status(error).into_http(),
         }
     }
-}
-
-/// A REST router with everything around it, from the inside out.
-pub(crate) fn rest(router: Router, intake: Intake) -> Router {
-    router
-        .layer(middleware::from_fn_with_state(intake, intake::bound))
-        // The handler caps the body after this, so a small body cannot unpack into a large one.
-        .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
-        .layer(middleware::from_fn(intake::count))
-        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
-        .layer(middleware::from_fn(request::identify))
-}
-
-/// A gRPC router with everything around it; tonic does its own encodings.
-pub(crate) fn grpc(router: Router) -> Router {
-    router.layer(middleware::from_fn(request::identify))
 }

@@ -3,6 +3,7 @@
 //! A client's own `x-request-id` is kept where it is short and printable; the answer carries it either way.
 
 use std::{
+    future::Future,
     hash::{BuildHasher, RandomState},
     sync::{
         LazyLock,
@@ -11,35 +12,39 @@ use std::{
     time::Instant,
 };
 
-use axum::{extract::Request, middleware::Next, response::Response};
-use http::{HeaderName, HeaderValue};
-use tracing::Instrument;
+use axum::{extract::Request, response::Response};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tracing::{Instrument, Span};
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Longest identifier taken from a client.
 const MAX_ID: usize = 128;
 
-/// Gives the request an identifier and logs how it went.
-pub(crate) async fn identify(request: Request, next: Next) -> Response {
-    let mut id = identifier(request.headers().get(HEADER));
+/// What is sent back with the answer to a request with these headers.
+pub(crate) fn identity(headers: &HeaderMap) -> HeaderValue {
+    let mut id = identifier(headers.get(HEADER));
     // Never the same again, so not worth a place in HPACK's table, which would fill up with such values and be
     // searched through for every answer.
     id.set_sensitive(true);
-    let mut response = if tracing::enabled!(tracing::Level::DEBUG) {
-        logged(&id, request, next).await
-    } else {
-        next.run(request).await
-    };
-    response.headers_mut().insert(HEADER, id);
-    response
+    id
 }
 
-async fn logged(id: &HeaderValue, request: Request, next: Next) -> Response {
+/// Gives an answer its request's identifier.
+pub(crate) fn identify(response: &mut Response, id: HeaderValue) {
+    response.headers_mut().insert(HEADER, id);
+}
+
+/// The span of a request, where anybody listens.
+pub(crate) fn span(id: &HeaderValue, request: &Request<impl Sized>) -> Span {
     let id = id.to_str().unwrap_or_default();
-    let span = tracing::debug_span!("request", id, method = %request.method(), path = request.uri().path());
+    tracing::debug_span!("request", id, method = %request.method(), path = request.uri().path())
+}
+
+/// Waits for an answer within its request's span, and logs how it went.
+pub(crate) async fn logged(span: Span, answer: impl Future<Output = Response>) -> Response {
     let start = Instant::now();
-    let response = next.run(request).instrument(span.clone()).await;
+    let response = answer.instrument(span.clone()).await;
     let micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
     span.in_scope(|| tracing::debug!(status = response.status().as_u16(), micros, "answered"));
     response

@@ -2,7 +2,7 @@
 
 use std::{fs, net::SocketAddr};
 
-use axum::routing::get;
+use axum::{Router, routing::get};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use rustls_pki_types::{CertificateDer, ServerName};
@@ -29,7 +29,7 @@ async fn start(router: Router, tls: Option<Tls>, limits: ConnectionLimits) -> Ru
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     let (end, stop) = stop::channel();
-    let listener = Listener { socket, router, tls, limits, peers: false };
+    let listener = Listener { socket, front: Front::bare(router), tls, limits, peers: false };
     let task = tokio::spawn(listener.serve(stop));
     Running { address, end, task }
 }

@@ -11,12 +11,12 @@ pub(crate) mod rest;
 pub(crate) mod route;
 mod settings;
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use girandole_core::{Error, ErrorCode, Result};
 use girandole_runtime::service::Service;
 
-use crate::{limits::Limits, log_control::LogControl, security::Guard};
+use crate::{layers::concurrency::Bound, limits::Limits, log_control::LogControl, security::Guard};
 
 /// The server's name in its metadata.
 const NAME: &str = "girandole";
@@ -37,13 +37,32 @@ const EXTENSIONS: [&str; 9] = [
     "logging",
 ];
 
-/// What every handler works with; clones share it.
+/// What every handler works with; clones share it, and each request takes some.
 #[derive(Clone)]
-pub(crate) struct Oip {
+pub(crate) struct Oip(Arc<Means>);
+
+impl Oip {
+    pub(crate) fn new(means: Means) -> Self {
+        Self(Arc::new(means))
+    }
+}
+
+impl Deref for Oip {
+    type Target = Means;
+
+    fn deref(&self) -> &Means {
+        &self.0
+    }
+}
+
+/// See [`Oip`].
+pub(crate) struct Means {
     pub(crate) service: Service,
     pub(crate) limits: Limits,
     pub(crate) log: Arc<dyn LogControl>,
     pub(crate) guard: Guard,
+    /// The requests in work over REST.
+    pub(crate) requests: Bound,
 }
 
 /// Refuses requests that name a repository: there is one.

@@ -3,17 +3,17 @@
 //! Invariant: [`Tls`] always holds a configuration that was whole and fitting; files that are not change
 //! nothing.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt::Display, path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use girandole_core::{Error, Result};
 use rustls::{
     RootCertStore, ServerConfig,
     crypto::aws_lc_rs,
-    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
+    server::{VerifierBuilderError, WebPkiClientVerifier, danger::ClientCertVerifier},
     version::TLS13,
 };
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject};
 
 use super::follow::follow;
 
@@ -34,7 +34,7 @@ pub struct TlsFiles {
 /// Which certificates clients show (mutual TLS).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientAuth {
-    /// The authorities that sign them, in PEM.
+    /// The authorities that sign them, in PEM, and their revocation lists.
     pub authorities: PathBuf,
     /// Whether one without is turned away in the handshake.
     pub required: bool,
@@ -127,7 +127,8 @@ fn configuration(files: &TlsFiles, pem: &Pem) -> Result<ServerConfig> {
     Ok(config)
 }
 
-/// Checks that clients' certificates are signed by these authorities, and in time.
+/// Checks that clients' certificates are signed by these authorities, in time, and where there are revocation lists
+/// (RFC 5280), on none. Then each authority needs one, so that none is forgotten; one that is past its time counts.
 fn verifier(pem: &[u8], required: bool) -> Result<Arc<dyn ClientCertVerifier>> {
     let unfit = || Error::invalid("the file of clients' authorities holds no PEM certificate of one");
     let mut roots = RootCertStore::empty();
@@ -137,7 +138,17 @@ fn verifier(pem: &[u8], required: bool) -> Result<Arc<dyn ClientCertVerifier>> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
     let builder = if required { builder } else { builder.allow_unauthenticated() };
-    builder.build().map_err(|_| unfit())
+    let unread = |error: &dyn Display| {
+        Error::invalid(format!(
+            "the file of clients' authorities holds a revocation list that cannot be used: {error}"
+        ))
+    };
+    let lists = CertificateRevocationListDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+    let builder = builder.with_crls(lists.map_err(|error| unread(&error))?);
+    builder.build().map_err(|error| match error {
+        error @ VerifierBuilderError::InvalidCrl(_) => unread(&error),
+        _ => unfit(),
+    })
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use http::{Method, Request, Response, Version};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use tonic::Code;
+use tonic::{Code, codec::CompressionEncoding};
 
 use crate::harness::Server;
 
@@ -67,6 +67,56 @@ async fn a_body_may_not_unpack_to_many_times_its_size() {
     assert_eq!(post(padded(1 << 19)).await.status, 200, "little is let through however it was packed");
     let plain = server.post(INFER, padded(2 << 20)).await;
     assert_eq!(plain.status, 200, "{}", plain.text());
+}
+
+#[tokio::test]
+async fn a_message_may_not_unpack_to_many_times_its_size() {
+    let server = Server::with(Limits { max_expansion: 20, ..Limits::default() }).await;
+    for encoding in [CompressionEncoding::Gzip, CompressionEncoding::Deflate] {
+        let mut client = server.client().await.send_compressed(encoding);
+        let bomb = client.model_infer(padded(2 << 20)).await.unwrap_err();
+        assert_eq!(bomb.code(), Code::ResourceExhausted, "{bomb}");
+        let why = "the message unpacks to more than 20 times its size, send it uncompressed";
+        assert_eq!(bomb.message(), why);
+        let stream = client.model_stream_infer(stream::iter([padded(2 << 20)])).await;
+        let bomb = match stream {
+            Ok(answers) => answers.into_inner().message().await.unwrap_err(),
+            Err(status) => status,
+        };
+        assert_eq!((bomb.code(), bomb.message()), (Code::ResourceExhausted, why));
+        let little = client.model_infer(padded(1 << 19)).await;
+        assert!(little.is_ok(), "little is let through however it was packed: {little:?}");
+    }
+    let plain = server.client().await.model_infer(padded(2 << 20)).await;
+    assert!(plain.is_ok(), "{plain:?}");
+}
+
+#[tokio::test]
+async fn messages_take_from_the_budget_as_they_are_unpacked() {
+    let options = RuntimeOptions { in_flight_bytes: 250_000, ..RuntimeOptions::default() };
+    let server = Server::within(Limits::default(), options).await;
+    let mut client = server.client().await.send_compressed(CompressionEncoding::Gzip);
+    let status = client.model_infer(padded(1 << 19)).await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+    assert!(status.message().contains("exceeds the server's limit of 250000"), "{status}");
+    assert!(client.model_infer(padded(1 << 10)).await.is_ok(), "what was taken is given back");
+}
+
+/// A request that the model takes, with so many bytes in it that are one and the same.
+fn padded(bytes: usize) -> ModelInferRequest {
+    let x = InferInputTensor {
+        name: "x".into(),
+        datatype: "FP32".into(),
+        shape: vec![1, 1],
+        ..InferInputTensor::default()
+    };
+    ModelInferRequest {
+        model_name: "identity".into(),
+        id: " ".repeat(bytes),
+        inputs: vec![x],
+        raw_input_contents: vec![1_f32.to_le_bytes().to_vec().into()],
+        ..ModelInferRequest::default()
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 //! Random bytes rarely get past protobuf, so files are decoded, changed field by field (as the engine's own
 //! tests of broken files do) and encoded again; one in sixteen is left to libFuzzer's changes of bytes.
 
+#[path = "../../tests/load/architectures/described.rs"]
+mod described;
 #[path = "../../tests/load/mutation/fields/mod.rs"]
 mod fields;
 mod inputs;
@@ -15,7 +17,7 @@ use libfuzzer_sys::fuzzer_mutate;
 use prost::Message;
 
 use random::Random;
-pub use targets::{import, load};
+pub use targets::{import, load, saved};
 
 /// The most changes of one step.
 const MOST_CHANGES: usize = 4;

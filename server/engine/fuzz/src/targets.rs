@@ -7,10 +7,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use girandole_core::{Batch, Folder, LoadOptions, LoadRequest, Loader, Model, Reply, SessionOptions};
+use girandole_core::{Batch, Files, Folder, LoadOptions, LoadRequest, Loader, Model, Reply, SessionOptions};
 use girandole_engine::{Engine, onnx};
 
-use crate::{inputs, random::Random};
+use crate::{described::Held, inputs, random::Random};
 
 /// Imports the file, without a folder for external data.
 pub fn import(file: &[u8]) {
@@ -19,8 +19,21 @@ pub fn import(file: &[u8]) {
 
 /// Loads the file from a folder and runs one batch of made-up inputs, where the model wants small ones.
 pub fn load(file: &[u8]) {
-    let Ok(model) = load_model(file) else { return };
-    let mut random = Random::new(hash(file));
+    if let Ok(model) = load_model(file) {
+        run(&*model, hash(file));
+    }
+}
+
+/// As [`load`], of a model in safetensors, described as [`Held`] has it.
+pub fn saved(text: &[u8]) {
+    let Some(files) = Held::of(text) else { return };
+    if let Ok(model) = engine(Arc::new(files)) {
+        run(&*model, hash(text));
+    }
+}
+
+fn run(model: &dyn Model, seed: u64) {
+    let mut random = Random::new(seed);
     let Some(inputs) = inputs::of(model.spec(), &mut random) else { return };
     let Ok(mut session) = model.session(&SessionOptions::default()) else { return };
     let outputs = (0..model.spec().outputs.len()).collect();
@@ -36,8 +49,12 @@ fn hash(file: &[u8]) -> u64 {
 fn load_model(file: &[u8]) -> girandole_core::Result<Arc<dyn Model>> {
     let path = folder().join("model.onnx");
     fs::write(&path, file).map_err(|error| girandole_core::Error::internal(error.to_string()))?;
+    engine(Arc::new(Folder::of(path)))
+}
+
+fn engine(files: Arc<dyn Files>) -> girandole_core::Result<Arc<dyn Model>> {
     let options = LoadOptions::default();
-    Engine.load(&LoadRequest { name: "fuzz".into(), version: 1, files: Arc::new(Folder::of(path)), options })
+    Engine.load(&LoadRequest { name: "fuzz".into(), version: 1, files, options })
 }
 
 /// A folder of this process, with a file of external data in it.

@@ -80,15 +80,24 @@ impl Precision {
     /// `InvalidArgument` for another value.
     pub(crate) fn of(
         parameters: &std::collections::BTreeMap<String, String>,
-    ) -> girandole_core::Result<Self> {
-        let Some(text) = parameters.get(Self::PARAMETER) else { return Ok(Self::default()) };
-        Self::ALL.into_iter().find(|precision| precision.name() == text).ok_or_else(|| {
+    ) -> girandole_core::Result<Option<Self>> {
+        let Some(text) = parameters.get(Self::PARAMETER) else { return Ok(None) };
+        Self::ALL.into_iter().find(|precision| precision.name() == text).map(Some).ok_or_else(|| {
             let names = Self::ALL.map(Self::name).join(", ");
             girandole_core::Error::invalid(format!(
                 "parameter '{}' must be one of {names}, got '{text}'",
                 Self::PARAMETER
             ))
         })
+    }
+
+    /// What a file of such floats asks for, where the configuration does not say.
+    pub(crate) const fn of_file(half: Option<ElemType>) -> Self {
+        match half {
+            Some(ElemType::F16) => Self::Fp16,
+            Some(ElemType::BF16) => Self::Bf16,
+            _ => Self::Fp32,
+        }
     }
 
     /// What the configuration calls it.

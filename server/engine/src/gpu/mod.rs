@@ -4,12 +4,15 @@
 //! kernel takes goes to the device, and what has no kernel comes back. Once a shape has run, the same launches are
 //! captured as one CUDA graph ([`graphs`]) and replayed, where no step on the host needed what the device computed.
 
+mod buckets;
 mod clock;
 mod context;
 mod dtype;
 mod function;
 mod graphs;
+mod growth;
 mod guard;
+mod lines;
 mod model;
 mod ops;
 mod program;
@@ -24,6 +27,7 @@ mod transfer;
 mod watchdog;
 mod weights;
 
+pub(crate) use buckets::Buckets;
 pub use dtype::Precision;
 pub use girandole_cuda::nvml::{Reading, Watch};
 pub(crate) use guard::Guard;

@@ -1,6 +1,7 @@
 //! A model on GPUs: its program, and its weights once for each device.
 //!
-//! Invariant: a device that was lost is let go before it is opened anew, or what broke it would still be there.
+//! Invariants: a device that was lost is let go before it is opened anew, or what broke it would still be there; while
+//! one is opened, sessions on others go on.
 
 use std::{
     collections::HashMap,
@@ -11,14 +12,13 @@ use girandole_core::{
     Batch, BatchOutputs, DeviceKind, Error, ErrorCode, MemoryUse, Model, ModelSpec, Placement,
     PrecisionReport, Result, Session, SessionOptions,
 };
-use girandole_cuda::{
-    Arena, Fault,
-    device::{self, Device},
-};
+use girandole_cuda::{Arena, Fault, Gpu, device};
 
 use super::{
+    buckets::Buckets,
     context::Context,
     dtype::Precision,
+    growth::Growth,
     guard::{self, Guard},
     program::Program,
     session::GpuSession,
@@ -30,9 +30,11 @@ use crate::{error::OpError, model, plan::Plan};
 pub(crate) struct GpuModel {
     program: Arc<Program>,
     spec: ModelSpec,
+    growth: Arc<Growth>,
     guard: Guard,
     /// The first device that sessions will be opened on.
     first: usize,
+    opener: Opener,
     state: Mutex<State>,
 }
 
@@ -41,31 +43,41 @@ struct State {
     devices: HashMap<usize, OnDevice>,
 }
 
+/// Opens the GPU of a number, or gives the one that is open.
+type Opener = Box<dyn Fn(usize) -> Result<Arc<dyn Gpu>, Fault> + Send + Sync>;
+
 /// The model on one device.
 #[derive(Clone)]
 struct OnDevice {
-    device: Arc<Device>,
+    device: Arc<dyn Gpu>,
     weights: Arc<Weights>,
 }
 
 /// How a model is computed, and where first.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct GpuOptions {
     pub(crate) precision: Precision,
     pub(crate) guard: Guard,
+    pub(crate) buckets: Buckets,
     pub(crate) first: usize,
 }
 
 impl GpuModel {
     pub(crate) fn new(plan: Plan, options: GpuOptions) -> Result<Self> {
+        Self::with(plan, options, Box::new(|index| Ok(device::open(index)?)))
+    }
+
+    /// As [`Self::new`], on devices that `opener` opens.
+    pub(super) fn with(plan: Plan, options: GpuOptions, opener: Opener) -> Result<Self> {
         if plan.outputs().any(|info| info.fact.map_keys.is_some()) {
             return Err(Error::invalid("a model that gives maps runs on the CPU only; use KIND_CPU"));
         }
         let spec = model::spec_of(&plan)?;
         let program = Arc::new(Program::new(Arc::new(plan)));
-        let GpuOptions { precision, guard, first } = options;
+        let GpuOptions { precision, guard, buckets, first } = options;
+        let growth = Arc::new(Growth::new(program.plan(), spec.batches(), buckets));
         let state = State { precision, devices: HashMap::new() };
-        Ok(Self { program, spec, guard, first, state: Mutex::new(state) })
+        Ok(Self { program, spec, growth, guard, first, opener, state: Mutex::new(state) })
     }
 
     /// The program.
@@ -83,47 +95,52 @@ impl GpuModel {
         bytes * precision.float().size() / size_of::<f32>()
     }
 
-    /// The model's part of a device, opened where this is its first session.
-    fn on_device(&self, state: &mut State, index: usize) -> Result<OnDevice, Fault> {
-        state.devices.retain(|_, known| !known.device.is_lost());
-        if let Some(known) = state.devices.get(&index) {
-            return Ok(known.clone());
-        }
-        let opened = self.part_of(device::open(index)?, state.precision)?;
-        state.devices.insert(index, opened.clone());
-        Ok(opened)
+    /// The model's part of a device, opened where this is its first session, and what it is computed with.
+    fn on_device(&self, index: usize) -> Result<(OnDevice, Precision), Fault> {
+        let known = |state: &State| Some((state.devices.get(&index)?.clone(), state.precision));
+        let asked = {
+            let mut state = self.state();
+            state.devices.retain(|_, known| !known.device.is_lost());
+            if let Some(known) = known(&state) {
+                return Ok(known);
+            }
+            state.precision
+        };
+        // Slow, and slowest where the device is broken: those on other devices must not wait for it.
+        let opened = self.part_of((self.opener)(index)?, asked)?;
+        let mut state = self.state();
+        // Another session of this device may have been faster.
+        let part = state.devices.entry(index).or_insert(opened).clone();
+        Ok((part, state.precision))
     }
 
     /// Weights of their own on a device, if they fit.
-    fn part_of(&self, device: Arc<Device>, precision: Precision) -> Result<OnDevice, Fault> {
+    fn part_of(&self, device: Arc<dyn Gpu>, precision: Precision) -> Result<OnDevice, Fault> {
         let memory = device.memory()?;
         let wanted = self.weight_bytes(precision);
         if wanted > memory.free {
             let (free, total) = (memory.free, memory.total);
             return Err(Fault::OutOfMemory { device: device.index(), wanted, free, total });
         }
-        let weights = Arc::new(Weights::new(Arena::new(device.stream()?)));
+        let weights = Arc::new(Weights::new(Arena::new(device.clone().stream()?)));
         Ok(OnDevice { device, weights })
     }
 
     fn open(&self, index: usize) -> Result<GpuSession, OpError> {
-        let mut state = self.state();
-        let opened = self.on_device(&mut state, index)?;
-        let precision = state.precision;
-        drop(state);
-        self.session_on(opened, precision)
+        let (part, precision) = self.on_device(index)?;
+        self.session_on(part, precision)
     }
 
     fn session_on(&self, part: OnDevice, precision: Precision) -> Result<GpuSession, OpError> {
-        let stream = part.device.stream()?;
+        let stream = part.device.clone().stream()?;
         let context = Context::new(stream, precision, self.program.plan().clone(), part.weights);
-        GpuSession::new(context, self.program.clone(), self.spec.batches())
+        GpuSession::new(context, self.program.clone(), self.growth.clone())
     }
 
     /// How far this precision is from full precision on a batch.
     fn error_of(&self, sample: &Batch) -> Result<f64> {
         let full = {
-            let part = device::open(self.first).and_then(|device| self.part_of(device, Precision::Fp32));
+            let part = (self.opener)(self.first).and_then(|device| self.part_of(device, Precision::Fp32));
             let part = part.map_err(|fault| OpError::from(fault).at("GPU"))?;
             self.once(self.session_on(part, Precision::Fp32), sample)?
         };
@@ -157,6 +174,10 @@ impl Model for GpuModel {
             MemoryUse { placement: Placement { kind: DeviceKind::Gpu, index }, bytes }
         };
         state.devices.iter().map(used).collect()
+    }
+
+    fn buckets(&self) -> Option<girandole_core::Buckets> {
+        self.growth.listed()
     }
 
     fn check_precision(&self, sample: Result<&Batch>) -> Result<Option<PrecisionReport>> {

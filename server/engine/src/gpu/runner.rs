@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use girandole_cuda::{Arena, Queue, device};
+use girandole_cuda::{Arena, Gpu, Queue, device};
 
 use super::{context::Context, dtype::Precision, program::Program, tensor::Held, transfer, weights::Weights};
 use crate::{error::Result, ops::RunContext, plan::Plan, value::Value};

@@ -14,8 +14,9 @@ use super::{
     clock::{Clock, Mark},
     context::Context,
     graphs::{Captured, Graphs, Key},
+    growth::{Grown, Growth},
+    lines::{self, Lines},
     program::Program,
-    rows,
     staging::Staging,
     tensor::{DeviceTensor, Held, dense_strides},
     transfer,
@@ -38,17 +39,17 @@ pub(crate) struct GpuSession {
     gathered: Option<Pinned>,
     clock: Clock,
     watched: Arc<Watched>,
-    /// Whether the model takes batches, so that rows may be added to one.
-    batches: bool,
+    /// How batches may be made larger, so that few graphs serve all shapes.
+    growth: Arc<Growth>,
 }
 
 impl GpuSession {
-    pub(crate) fn new(context: Context, program: Arc<Program>, batches: bool) -> OpResult<Self> {
+    pub(crate) fn new(context: Context, program: Arc<Program>, growth: Arc<Growth>) -> OpResult<Self> {
         let clock = Clock::new(context.queue.clone())?;
         let staging = Staging::new(context.queue.clone());
         let watched = Watched::new(context.queue.clone());
         let graphs = Graphs::default();
-        Ok(Self { graphs, context, program, staging, gathered: None, clock, watched, batches })
+        Ok(Self { graphs, context, program, staging, gathered: None, clock, watched, growth })
     }
 
     /// Runs a batch and waits for it.
@@ -68,8 +69,9 @@ impl GpuSession {
     fn attempt(&mut self, batch: &Batch) -> OpResult<BatchOutputs> {
         self.context.queue.enter()?;
         let begin = Instant::now();
-        let rows = if self.batches { rows::padded(batch.rows) } else { batch.rows };
-        let inputs = self.inputs(batch, rows)?;
+        let growth = self.growth.clone();
+        let grown = growth.of(batch);
+        let inputs = self.inputs(batch, &grown)?;
         let key: Key = inputs.iter().map(|input| input.shape.clone()).collect();
         let gathered = Instant::now();
         let replays = self.graphs.get(&key).is_some();
@@ -77,7 +79,7 @@ impl GpuSession {
         self.clock.begin(known.is_none());
         self.clock.mark(Mark::Begin)?;
         let outputs = self.compute(&key, &inputs)?;
-        let outputs = self.hand_out(batch, &outputs, rows)?;
+        let outputs = self.hand_out(batch, &outputs, &grown)?;
         let times = match known {
             Some(times) => times,
             // A run step by step, with what is made ready on the way, says nothing of the graph.
@@ -94,13 +96,13 @@ impl GpuSession {
         })
     }
 
-    /// The batch's inputs, with as many rows as the device is to compute.
-    fn inputs<'a>(&self, batch: &'a Batch, rows: usize) -> OpResult<Vec<Input<'a>>> {
+    /// The batch's inputs, as large as the device is to compute them.
+    fn inputs<'a>(&self, batch: &'a Batch, grown: &Grown<'_>) -> OpResult<Vec<Input<'a>>> {
         let infos = self.program.plan().inputs().enumerate();
         let input = |(index, info): (usize, &crate::graph::ValueInfo)| {
             let given = batch.inputs.iter().find(|input| input.index == index);
             let given = given.ok_or_else(|| OpError::invalid(format!("input '{}' is missing", info.name)))?;
-            Input::new(given, info.fact.elem, (batch.rows, rows))
+            Input::new(given, info.fact.elem, grown)
                 .map_err(|error| error.of(format!("input '{}'", info.name)))
         };
         infos.map(input).collect()
@@ -179,12 +181,12 @@ impl GpuSession {
         }
     }
 
-    /// The outputs that somebody asked for, without the rows that were added.
+    /// The outputs that somebody asked for, without what was added.
     fn hand_out(
         &mut self,
         batch: &Batch,
         made: &[Held],
-        rows: usize,
+        grown: &Grown<'_>,
     ) -> OpResult<Vec<girandole_core::Tensor>> {
         let wanted: Vec<Wanted> = batch
             .outputs
@@ -193,7 +195,7 @@ impl GpuSession {
                 let held = made
                     .get(index)
                     .ok_or_else(|| OpError::invalid(format!("the model has no output {index}")))?;
-                self.download(held, (rows, batch.rows))
+                self.download(held, index, grown)
             })
             .collect::<OpResult<_>>()?;
         self.clock.mark(Mark::CopiedOut)?;
@@ -201,37 +203,45 @@ impl GpuSession {
         wanted.into_iter().map(Wanted::tensor).collect()
     }
 
-    fn download(&mut self, held: &Held, (computed, wanted): (usize, usize)) -> OpResult<Wanted> {
+    fn download(&mut self, held: &Held, index: usize, grown: &Grown<'_>) -> OpResult<Wanted> {
         let tensor = match held {
             Held::Device(tensor) => tensor,
-            Held::Host(value) | Held::Constant(_, value) => return Ok(Wanted::Host(value.clone())),
+            Held::Host(value) | Held::Constant(_, value) => return Wanted::of_host(value, index, grown),
         };
-        let mut shape = tensor.shape.to_vec();
-        if computed != wanted {
-            match shape.first_mut() {
-                Some(first) if *first == computed => *first = wanted,
-                _ => return Err(OpError::invalid("an output does not have the batch's rows")),
-            }
-        }
-        let shape = Shape::from(shape);
-        let bytes = shape.elements().unwrap_or(0) * tensor.dtype.size();
+        let (computed, shape) = grown.output(index, &tensor.shape)?;
+        let bytes = computed.elements().unwrap_or(0) * tensor.dtype.size();
         let memory = self.staging.take(bytes)?;
         self.context.queue.download(&memory, tensor.at(), bytes)?;
-        Ok(Wanted::Device { elem: tensor.elem, shape, bytes: self.staging.handed_out(memory, bytes) })
+        let bytes = self.staging.handed_out(memory, bytes);
+        Ok(Wanted::Device { elem: tensor.elem, size: tensor.dtype.size(), computed, shape, bytes })
     }
 }
 
 /// An output on its way.
 enum Wanted {
-    Host(Value),
-    Device { elem: ElemType, shape: Shape, bytes: super::staging::HandedOut },
+    Host(girandole_core::Tensor),
+    Device { elem: ElemType, size: usize, computed: Shape, shape: Shape, bytes: super::staging::HandedOut },
 }
 
 impl Wanted {
+    fn of_host(value: &Value, index: usize, grown: &Grown<'_>) -> OpResult<Self> {
+        let tensor = to_wire(value.tensor()?)?;
+        let (_, shape) = grown.output(index, tensor.shape())?;
+        let size = tensor.dtype().size().filter(|_| *tensor.shape() != shape);
+        let Some(size) = size else { return Ok(Self::Host(tensor)) };
+        let mut bytes = tensor.data().to_vec();
+        let left = lines::cut(&mut bytes, size, tensor.shape(), &shape);
+        bytes.truncate(left);
+        Ok(Self::Host(girandole_core::Tensor::new(tensor.dtype(), shape, bytes.into())?))
+    }
+
     fn tensor(self) -> OpResult<girandole_core::Tensor> {
         match self {
-            Self::Host(value) => to_wire(value.tensor()?),
-            Self::Device { elem, shape, bytes } => {
+            Self::Host(tensor) => Ok(tensor),
+            Self::Device { elem, size, computed, shape, mut bytes } => {
+                if computed != shape {
+                    bytes.shorten(|bytes| lines::cut(bytes, size, &computed, &shape));
+                }
                 Ok(girandole_core::Tensor::new(elem.wire(), shape, bytes.into_bytes())?)
             }
         }
@@ -245,28 +255,34 @@ struct Input<'a> {
     elem: Option<ElemType>,
     /// The shape that the device computes with.
     shape: Shape,
+    /// How its lines are stretched to that.
+    lines: Option<Lines>,
 }
 
 impl<'a> Input<'a> {
-    fn new(given: &'a BatchInput, elem: Option<ElemType>, (came, rows): (usize, usize)) -> OpResult<Self> {
-        let mut shape = given.shape.to_vec();
-        if came != rows {
-            match shape.first_mut() {
-                Some(first) if *first == came => *first = rows,
-                _ => return Err(OpError::invalid("it does not have the batch's rows")),
-            }
-        }
+    fn new(given: &'a BatchInput, elem: Option<ElemType>, grown: &Grown<'_>) -> OpResult<Self> {
         let bytes: usize = given.parts.iter().map(bytes::Bytes::len).sum();
         let expected = given.dtype.size().and_then(|size| given.shape.elements()?.checked_mul(size));
         if expected.is_some_and(|expected| expected != bytes) {
             return Err(OpError::invalid(format!("{bytes} bytes do not make shape {}", given.shape)));
         }
-        Ok(Self { given, elem, shape: shape.into() })
+        let (shape, lines) = grown.input(given)?;
+        Ok(Self { given, elem, shape, lines })
     }
 
     fn on_host(&self) -> OpResult<Held> {
         let tensor = from_parts(self.given.dtype, &self.given.shape, &self.given.parts)?;
         Ok(Held::Host(Value::Tensor(tensor.declared(self.elem)?)))
+    }
+
+    /// Copies it to the beginning of `to`, and zeros to where it has nothing.
+    fn copy_to(&self, mut to: &mut [u8]) -> OpResult<()> {
+        for part in &self.given.parts {
+            let lines = self.lines.unwrap_or(Lines { came: part.len(), computed: part.len() });
+            to = lines.stretch(part, to).ok_or_else(|| OpError::invalid("it is longer than its shape"))?;
+        }
+        to.fill(0);
+        Ok(())
     }
 }
 
@@ -293,7 +309,7 @@ fn targets(context: &Context, inputs: &[Input<'_>]) -> OpResult<Option<Vec<Devic
     Ok(Some(inputs.iter().zip(places).map(tensor).collect()))
 }
 
-/// Copies the inputs side by side into pinned memory, zeros in rows that were added, and from there to the device,
+/// Copies the inputs side by side into pinned memory, zeros where something was added, and from there to the device,
 /// at once.
 fn gather(
     context: &Context,
@@ -310,13 +326,8 @@ fn gather(
     let Some(memory) = memory else { return Ok(()) };
     let mut rest = &mut memory.as_mut_slice()[..all];
     for (input, target) in inputs.iter().zip(targets) {
-        let (mut own, others) = rest.split_at_mut(bytes(target).next_multiple_of(ALIGNED));
-        for part in &input.given.parts {
-            let (head, tail) = own.split_at_mut(part.len());
-            head.copy_from_slice(part);
-            own = tail;
-        }
-        own.fill(0);
+        let (own, others) = rest.split_at_mut(bytes(target).next_multiple_of(ALIGNED));
+        input.copy_to(own)?;
         rest = others;
     }
     Ok(context.queue.upload(first.at(), memory, 0..all)?)

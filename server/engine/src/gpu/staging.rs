@@ -51,6 +51,14 @@ impl Staging {
 }
 
 impl HandedOut {
+    /// Keeps as many bytes as `cut` says, which may move them.
+    pub(crate) fn shorten(&mut self, cut: impl FnOnce(&mut [u8]) -> usize) {
+        let Some(memory) = &mut self.memory else { return };
+        if let Some(bytes) = memory.as_mut_slice().get_mut(..self.bytes) {
+            self.bytes = cut(bytes).min(self.bytes);
+        }
+    }
+
     /// The output's bytes, once they are there.
     pub(crate) fn into_bytes(self) -> Bytes {
         if self.bytes <= COPIED { Bytes::copy_from_slice(self.as_ref()) } else { Bytes::from_owner(self) }

@@ -1,5 +1,8 @@
 //! What sessions put into their queues, on a queue that only writes it down.
 
+mod devices;
+mod sequences;
+
 use std::sync::{Arc, mpsc};
 
 use bytes::Bytes;
@@ -9,7 +12,10 @@ use girandole_cuda::{
     stub::{Event, Stub},
 };
 
-use super::{context::Context, dtype::Precision, program::Program, session::GpuSession, weights::Weights};
+use super::{
+    buckets::Buckets, context::Context, dtype::Precision, growth::Growth, program::Program,
+    session::GpuSession, weights::Weights,
+};
 use crate::{
     Target, Tuning,
     error::Result as OpResult,
@@ -64,22 +70,30 @@ impl Net {
         made
     }
 
-    fn program(mut self, output: ValueId) -> Arc<Program> {
+    fn plan(mut self, output: ValueId) -> Plan {
         self.0.outputs = vec![output];
         let tuning = Tuning { target: Target::Gpu, ..Tuning::default() };
         passes::run(&mut self.0, Place::Model, &Folding::default(), tuning).unwrap();
-        Arc::new(Program::new(Arc::new(Plan::new(self.0).unwrap())))
+        Plan::new(self.0).unwrap()
+    }
+
+    fn program(self, output: ValueId) -> Arc<Program> {
+        Arc::new(Program::new(Arc::new(self.plan(output))))
     }
 }
 
-/// `relu(x W + b)`.
 fn layer() -> Arc<Program> {
+    Arc::new(Program::new(Arc::new(layer_plan())))
+}
+
+/// `relu(x W + b)`.
+fn layer_plan() -> Plan {
     let mut net = Net::new();
     let (weights, bias) = (net.weights(&[WIDTH, 8]), net.weights(&[8]));
     let product = net.node(MatMul, &[net.x(), weights]);
     let sum = net.node(Arithmetic::Add, &[product, bias]);
     let output = net.node(Activation(girandole_kernels::math::Function::RELU), &[sum]);
-    net.program(output)
+    net.plan(output)
 }
 
 /// Adds 1, on the host: no kernel knows it.
@@ -115,7 +129,8 @@ impl Served {
     fn session(&self) -> GpuSession {
         let plan = self.program.plan().clone();
         let context = Context::new(self.stub.clone(), self.precision, plan, self.weights.clone());
-        GpuSession::new(context, self.program.clone(), true).unwrap()
+        let growth = Growth::new(self.program.plan(), true, Buckets::Usual);
+        GpuSession::new(context, self.program.clone(), Arc::new(growth)).unwrap()
     }
 
     fn count(&self, is: fn(&Event) -> bool) -> usize {
@@ -131,7 +146,7 @@ impl Served {
     }
 }
 
-fn run(session: &mut GpuSession, rows: usize) -> Result<BatchOutputs, Error> {
+fn run(session: &mut dyn Session, rows: usize) -> Result<BatchOutputs, Error> {
     let numbers: Bytes = (0..rows * WIDTH).flat_map(|i| (i as f32).to_le_bytes()).collect::<Vec<u8>>().into();
     let shape = Shape::new(&[rows, WIDTH]);
     let input = BatchInput { index: 0, dtype: DType::F32, shape, parts: vec![numbers] };

@@ -7,7 +7,11 @@ mod fact;
 
 pub use fact::{Fact, SymDim, SymShape};
 
-use crate::{ops::Op, value::Tensor};
+use crate::{
+    ops::Op,
+    padding::Verdict,
+    value::{ElemType, Tensor},
+};
 
 /// A value's place in [`Graph::values`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -55,6 +59,10 @@ pub struct Graph {
     pub inputs: Vec<ValueId>,
     /// The values handed out, in order.
     pub outputs: Vec<ValueId>,
+    /// The type of most floats in the file where that is f16 or bf16: its values are f32 all the same.
+    pub half: Option<ElemType>,
+    /// Whether sequences may be padded, where that was asked.
+    pub(crate) padding: Option<Verdict>,
 }
 
 impl Graph {

@@ -15,10 +15,8 @@ use girandole_proto::onnx::{GraphProto, NodeProto, TensorProto, ValueInfoProto};
 use super::{
     NodeDef,
     functions::{Frame, Functions},
-    lean::Weights,
     order::{execution_order, place},
     scope::{Binding, Captures, Scopes},
-    tensor::tensor_from_file,
     tensor_from_proto, types,
 };
 use crate::{
@@ -50,13 +48,21 @@ pub struct Subgraph {
     pub outputs: Vec<Fact>,
 }
 
+/// The initializers of a model's own graph whose elements its message leaves out.
+pub(crate) trait Weights {
+    /// The graph's initializer `index`; `None` where the message has its elements.
+    ///
+    /// # Errors
+    /// `Invalid` where they cannot be read, or do not fit the message.
+    fn tensor(&self, index: usize, proto: &TensorProto, files: &dyn Files) -> Option<Result<Tensor>>;
+}
+
 /// What holds for every graph of one file.
 pub(super) struct Context<'a> {
     pub(super) functions: Functions<'a>,
     pub(super) files: &'a dyn Files,
     pub(super) folding: Folding,
-    /// Of the model's own graph.
-    pub(super) weights: Weights,
+    pub(super) weights: &'a dyn Weights,
     pub(super) tuning: Tuning,
 }
 
@@ -102,7 +108,7 @@ impl<'a> Importer<'a> {
     fn initializer(&self, index: usize, proto: &TensorProto) -> Result<Tensor> {
         let Context { files, weights, .. } = self.context;
         let outermost = (self.depth == 0).then_some(weights);
-        match outermost.and_then(|weights| weights.with(index, |raw| tensor_from_file(proto, *files, raw))) {
+        match outermost.and_then(|weights| weights.tensor(index, proto, *files)) {
             Some(tensor) => tensor.map(|tensor| self.held(tensor)),
             None => self.tensor(proto),
         }

@@ -10,12 +10,18 @@ use std::{
     ops::Range,
 };
 
-use girandole_core::{Error, Source, why};
-use girandole_proto::onnx::ModelProto;
+use girandole_core::{Error, Files, Source, why};
+use girandole_proto::onnx::{ModelProto, TensorProto};
 use prost::Message;
 
-use super::tensor::Raw;
-use crate::error::{OpError, Result};
+use super::{
+    import::Weights,
+    tensor::{Raw, tensor_from_file},
+};
+use crate::{
+    error::{OpError, Result, unreadable},
+    value::Tensor,
+};
 
 /// Fewer bytes are decoded with the message.
 const SMALL: u64 = 4096;
@@ -26,22 +32,24 @@ const INITIALIZER: u64 = 5 << 3 | 2;
 const RAW_DATA: u64 = 9 << 3 | 2;
 
 /// The weights that were left in the file.
-pub(super) struct Weights {
+pub(super) struct Left {
     file: RefCell<Box<dyn Source>>,
     /// Where the bytes of the graph's initializers lie, in order; `None` for those in the message.
     places: Places,
 }
 
-impl Weights {
+impl Weights for Left {
+    fn tensor(&self, index: usize, proto: &TensorProto, files: &dyn Files) -> Option<Result<Tensor>> {
+        self.with(index, |raw| tensor_from_file(proto, files, raw))
+    }
+}
+
+impl Left {
     /// The bytes of an initializer, where they were left in the file.
     ///
     /// # Errors
     /// Where the file cannot be read.
-    pub(super) fn with<T>(
-        &self,
-        initializer: usize,
-        read: impl FnOnce(Raw<'_>) -> Result<T>,
-    ) -> Option<Result<T>> {
+    fn with<T>(&self, initializer: usize, read: impl FnOnce(Raw<'_>) -> Result<T>) -> Option<Result<T>> {
         let place = self.places.get(initializer)?.clone()?;
         let mut file = self.file.borrow_mut();
         if let Err(error) = file.seek(SeekFrom::Start(place.start)) {
@@ -59,22 +67,16 @@ type Places = Vec<Option<Range<u64>>>;
 ///
 /// # Errors
 /// `InvalidArgument` where the file is empty or no ONNX model, `Unavailable` where it cannot be read.
-pub(super) fn read(mut file: Box<dyn Source>) -> Result<(ModelProto, Weights), Error> {
+pub(super) fn read(mut file: Box<dyn Source>) -> Result<(ModelProto, Left), Error> {
     let (message, places) = walk(&mut *file).map_err(|error| match error.kind() {
         ErrorKind::UnexpectedEof | ErrorKind::InvalidData => malformed(&error),
-        _ => unreadable(&error),
+        _ => unreadable("the model's file", &error),
     })?;
     if message.is_empty() {
         return Err(Error::invalid("the file is empty"));
     }
     let model = ModelProto::decode(bytes::Bytes::from(message)).map_err(|error| malformed(&error))?;
-    Ok((model, Weights { file: RefCell::new(file), places }))
-}
-
-/// Where the system fails, another try may help; where somebody refused the file, it is the file's fault.
-pub(super) fn unreadable(error: &io::Error) -> Error {
-    let message = format!("the model's file cannot be read: {}", why(error));
-    if error.get_ref().is_some() { Error::invalid(message) } else { Error::unavailable(message) }
+    Ok((model, Left { file: RefCell::new(file), places }))
 }
 
 fn malformed(error: &dyn std::error::Error) -> Error {

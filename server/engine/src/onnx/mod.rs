@@ -13,5 +13,7 @@ mod types;
 
 pub use attributes::NodeDef;
 pub use import::Subgraph;
+pub(crate) use import::Weights;
+pub(crate) use model::import_graph;
 pub use model::{ModelFile, import, import_from};
 pub use tensor::{tensor_from_bytes, tensor_from_proto};

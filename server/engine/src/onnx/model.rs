@@ -12,14 +12,14 @@ use girandole_proto::onnx::{GraphProto, ModelProto, OperatorSetIdProto};
 
 use super::{
     functions::{Frame, Functions, Opsets, nodes},
-    import::{Context, Importer},
-    lean::{self, Weights},
+    import::{Context, Importer, Weights},
+    lean,
 };
 use crate::{
     Tuning,
-    error::{OpError, Result},
+    error::{OpError, Result, unreadable},
     graph::Graph,
-    ops::Domain,
+    ops::{Domain, function::BODY_OPSET},
     passes::Folding,
 };
 
@@ -50,9 +50,26 @@ pub fn import(bytes: Bytes, folder: Option<&Path>) -> Result<ModelFile, Error> {
 /// # Errors
 /// As [`import`], and `Unavailable` where a file cannot be read.
 pub fn import_from(files: &dyn Files, tuning: Tuning) -> Result<ModelFile, Error> {
-    let file = files.model().map_err(|error| lean::unreadable(&error))?;
+    let file = files.model().map_err(|error| unreadable("the model's file", &error))?;
     let (model, weights) = lean::read(file)?;
-    read(model, weights, files, tuning).map_err(|error| error.at("model"))
+    read(model, &weights, files, tuning).map_err(|error| error.at("model"))
+}
+
+/// Imports a graph that was made here, of [`BODY_OPSET`]'s operators; `files` are the model's.
+///
+/// # Errors
+/// `Invalid` naming the node that can never run.
+pub(crate) fn import_graph(
+    graph: GraphProto,
+    weights: &dyn Weights,
+    files: &dyn Files,
+    tuning: Tuning,
+) -> Result<Graph> {
+    let opsets = Opsets::from([(Domain::Onnx, BODY_OPSET)]);
+    check_size(&graph)?;
+    let functions = Functions::new(&[], &opsets)?;
+    let context = Context { functions, files, folding: Folding::default(), weights, tuning };
+    Importer::new(&context, &Frame::of_model(&opsets)).graph(graph)
 }
 
 /// A model file's bytes, and where its external data may lie.
@@ -63,6 +80,10 @@ struct InMemory<'a> {
 }
 
 impl Files for InMemory<'_> {
+    fn name(&self) -> &str {
+        "model.onnx"
+    }
+
     fn model(&self) -> io::Result<Box<dyn Source>> {
         Ok(Box::new(Cursor::new(self.bytes.clone())))
     }
@@ -73,7 +94,12 @@ impl Files for InMemory<'_> {
     }
 }
 
-fn read(mut model: ModelProto, weights: Weights, files: &dyn Files, tuning: Tuning) -> Result<ModelFile> {
+fn read(
+    mut model: ModelProto,
+    weights: &dyn Weights,
+    files: &dyn Files,
+    tuning: Tuning,
+) -> Result<ModelFile> {
     let opsets = model_opsets(&model)?;
     let graph = model.graph.take().ok_or_else(|| OpError::invalid("the file has no graph"))?;
     if graph.node.is_empty() && graph.output.is_empty() {

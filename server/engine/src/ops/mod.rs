@@ -81,6 +81,11 @@ pub trait Op: Any + Debug + Send + Sync {
         false
     }
 
+    /// Whether its inputs must have the types that the file gives them, since it holds graphs that are made for those.
+    fn keeps_types(&self) -> bool {
+        false
+    }
+
     /// Whether equal inputs give equal outputs, so that it may run once at load when they are constant.
     fn is_pure(&self) -> bool {
         true

@@ -9,6 +9,7 @@ use crate::{
     error::{OpError, Result},
     graph::{Graph, Node, ValueId, ValueInfo},
     ops::{Inputs, Op, Outputs, RunContext},
+    padding::Verdict,
     value::{Tensor, Value},
 };
 
@@ -47,6 +48,7 @@ pub struct Plan {
     values: Vec<ValueInfo>,
     input_ids: Vec<ValueId>,
     output_ids: Vec<ValueId>,
+    padding: Option<Verdict>,
 }
 
 impl Plan {
@@ -147,6 +149,11 @@ impl Plan {
         &self.values[id.index()]
     }
 
+    /// Whether sequences may be padded, where that was asked.
+    pub(crate) const fn padding(&self) -> Option<&Verdict> {
+        self.padding.as_ref()
+    }
+
     /// Bytes that the constants take, and the weights that operators hold.
     pub fn constant_bytes(&self) -> usize {
         let constants = self.constants.iter().filter_map(|value| value.tensor().ok()).map(Tensor::bytes);
@@ -239,6 +246,7 @@ impl Builder {
             values: graph.values,
             input_ids: graph.inputs,
             output_ids: graph.outputs,
+            padding: graph.padding,
         })
     }
 

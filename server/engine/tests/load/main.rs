@@ -2,12 +2,14 @@
 //! broken files do (nothing but fail), and the list of operators in the documentation.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod architectures;
 mod builder;
 mod by_image;
 mod captures;
 mod external;
 mod functions;
 mod fused;
+mod halves;
 mod images;
 mod limits;
 mod maps;

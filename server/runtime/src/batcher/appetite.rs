@@ -10,12 +10,12 @@
 
 use std::time::Duration;
 
+use super::average::Average;
+
 /// Powers of two that are told apart.
 const SIZES: usize = 16;
 /// Executions from which on the time of a size is believed.
 const ENOUGH: u32 = 4;
-/// One in so many parts of an average comes from the last execution, once there were as many.
-const MEMORY: u32 = 8;
 /// What a row may take more in a smaller batch.
 const TOLERANCE: f64 = 1.05;
 /// Batches that are shorter keep nobody waiting for long.
@@ -29,11 +29,10 @@ pub(crate) struct Appetite([Size; SIZES]);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Size {
-    seen: u32,
     /// Seconds of a row.
-    row: f64,
+    row: Average,
     /// Seconds of a batch.
-    batch: f64,
+    batch: Average,
 }
 
 impl Appetite {
@@ -41,11 +40,8 @@ impl Appetite {
     pub(crate) fn observe(&mut self, took: Duration, rows: usize) {
         let Some(size) = self.0.get_mut(power(rows)) else { return };
         let batch = took.as_secs_f64();
-        let row = batch / rows.max(1) as f64;
-        size.seen = size.seen.saturating_add(1);
-        let part = 1.0 / f64::from(size.seen.min(MEMORY));
-        size.row += (row - size.row) * part;
-        size.batch += (batch - size.batch) * part;
+        size.row.observe(batch / rows.max(1) as f64);
+        size.batch.observe(batch);
     }
 
     /// The most rows that the next batch is to have, of `max` at most; `turn` counts batches.
@@ -58,8 +54,8 @@ impl Appetite {
         if known.last().is_none_or(Size::is_short) {
             return max;
         }
-        let best = known.iter().map(|size| size.row).fold(f64::INFINITY, f64::min);
-        let pays = |size: &Size| size.row <= best * TOLERANCE;
+        let best = known.iter().map(|size| size.row.value()).fold(f64::INFINITY, f64::min);
+        let pays = |size: &Size| size.row.value() <= best * TOLERANCE;
         let paying = smallest + known.iter().position(pays).unwrap_or_default();
         match () {
             () if paying < largest && turn.is_multiple_of(LARGER_EVERY) => end(paying + 1).min(max),
@@ -74,11 +70,11 @@ impl Appetite {
 
 impl Size {
     fn is_known(&self) -> bool {
-        self.seen >= ENOUGH
+        self.batch.seen() >= ENOUGH
     }
 
     fn is_short(&self) -> bool {
-        self.batch < LONG.as_secs_f64()
+        self.batch.value() < LONG.as_secs_f64()
     }
 }
 

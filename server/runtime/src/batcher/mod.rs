@@ -8,6 +8,8 @@
 
 mod appetite;
 pub(crate) mod assemble;
+mod average;
+pub(crate) mod dispatch;
 pub(crate) mod error;
 pub(crate) mod estimate;
 pub(crate) mod message;

@@ -6,21 +6,16 @@
 
 use std::time::Duration;
 
-/// One in so many parts of an average comes from the last execution.
-const MEMORY: f64 = 8.0;
+use super::average::Average;
 
 /// Executions vary, and who is let in and then misses its time costs as much as one that is answered.
 const MARGIN: f64 = 1.25;
 
-/// Moving averages.
+/// Seconds of executions.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Pace(Option<Averages>);
-
-/// In seconds.
-#[derive(Clone, Copy, Debug)]
-struct Averages {
-    batch: f64,
-    row: f64,
+pub(crate) struct Pace {
+    batch: Average,
+    row: Average,
 }
 
 /// What a request has before it.
@@ -36,22 +31,19 @@ impl Pace {
     /// Learns from a batch: how long it took, its rows, and how many ran at once.
     pub(crate) fn observe(&mut self, took: Duration, rows: usize, running: usize) {
         let batch = took.as_secs_f64();
-        let row = batch / rows.max(1) as f64 / running.max(1) as f64;
-        self.0 = Some(match self.0 {
-            None => Averages { batch, row },
-            Some(old) => {
-                let drawn = |old: f64, new: f64| old + (new - old) / MEMORY;
-                Averages { batch: drawn(old.batch, batch), row: drawn(old.row, row) }
-            }
-        });
+        self.batch.observe(batch);
+        self.row.observe(batch / rows.max(1) as f64 / running.max(1) as f64);
     }
 
     /// What is before a request that comes in behind so many rows: those, what runs already, and its own batch.
     pub(crate) fn foresee(self, rows_ahead: usize) -> Option<Foreseen> {
-        let averages = self.0.filter(|_| rows_ahead > 0)?;
-        let start = averages.batch + averages.row * rows_ahead as f64;
+        if self.batch.seen() == 0 || rows_ahead == 0 {
+            return None;
+        }
+        let batch = self.batch.value();
+        let start = batch + self.row.value() * rows_ahead as f64;
         let seconds = |seconds: f64| Duration::try_from_secs_f64(seconds * MARGIN).ok();
-        Some(Foreseen { start: seconds(start)?, answer: seconds(start + averages.batch)? })
+        Some(Foreseen { start: seconds(start)?, answer: seconds(start + batch)? })
     }
 }
 

@@ -14,10 +14,11 @@ use std::{
 use girandole_core::{Batch, ModelSpec, Result};
 
 use super::{
+    dispatch::{Answered, Dispatch, Errand, Wake},
     error::Refusal,
-    message::{Answer, Message},
+    message::Message,
     order::InOrder,
-    policy::{BatchPolicy, Decision, Reason},
+    policy::{BatchPolicy, Decision},
     queue::{Place, Refused, is_late},
     recover::Stage,
     standing::Standing,
@@ -29,39 +30,6 @@ use crate::{
     statistics::{FailureReason, Recorder},
     sync::{Condvar, Mutex, MutexGuard, lock, mpsc, now},
 };
-
-/// Requests that run as one batch.
-#[derive(Debug)]
-pub(crate) struct Dispatch {
-    pub(crate) messages: Vec<Message>,
-    pub(crate) stage: Stage,
-    /// Ascending in the order of taking; parts of a failed batch keep its ticket.
-    pub(crate) ticket: u64,
-    pub(crate) reason: Reason,
-}
-
-/// A batch to run past the queue, such as a warm-up, and where its outcome goes.
-#[derive(Debug)]
-pub(crate) struct Errand {
-    pub(crate) batch: Batch,
-    pub(crate) done: mpsc::Sender<Result<()>>,
-}
-
-/// A message and its answer.
-pub(crate) type Answered = (Message, Result<Answer>);
-
-/// Why an instance was woken.
-#[derive(Debug)]
-pub(crate) enum Wake {
-    /// A batch is ready to be taken.
-    Work,
-    /// Something for this instance alone.
-    Errand(Box<Errand>),
-    /// Nothing; it is time to look after the session.
-    Look,
-    /// Everything is done and nothing more will come.
-    Closed,
-}
 
 /// The queue of one version as instances and callers share it.
 pub(crate) struct Batcher {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use girandole_core::{Error, ErrorCode, Result};
 
 use super::{error::Refusal, service::Batcher, state::State};
-use crate::sync::MutexGuard;
+use crate::sync::{MutexGuard, now};
 
 /// How an instance stands that looks for work.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl Batcher {
         }
         self.recorder.without_session(state.standings.down());
         let why = state.standings.reason();
-        self.breaker.without_session(why.is_some());
+        self.breaker.without_session(why.is_some(), now());
         let Some(why) = why else { return state };
         self.refuse_all(state, &Refusal::NoSession(why));
         self.lock()

@@ -3,11 +3,11 @@
 use std::{collections::VecDeque, time::Instant};
 
 use super::{
+    dispatch::{Dispatch, Errand},
     error::Refusal,
     estimate::Estimate,
     policy::{BatchPolicy, Decision, decide},
     queue::{Queue, Refused},
-    service::{Dispatch, Errand},
     standing::Standings,
 };
 use crate::settings::ModelSettings;

@@ -7,6 +7,7 @@
 
 mod metrics;
 mod policy;
+mod status;
 #[cfg(test)]
 #[cfg(not(feature = "races"))]
 mod tests;
@@ -17,12 +18,14 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use girandole_core::{Error, ErrorCode};
+use tracing::warn;
 
 pub(crate) use self::metrics::describe;
+pub use self::status::{BreakerState, BreakerStatus};
 use self::{
     metrics::TrippedGauge,
     policy::{Circuit, Failures, Outcome, Turn},
@@ -37,6 +40,8 @@ pub type OnTurned = Box<dyn Fn() + Send + Sync>;
 
 /// See the module.
 pub(crate) struct Breaker {
+    model: Arc<str>,
+    version: u64,
     /// Whether the version is out of the traffic.
     out: AtomicBool,
     state: Mutex<State>,
@@ -48,13 +53,16 @@ pub(crate) struct Breaker {
 #[derive(Debug, Default)]
 struct State {
     circuit: Circuit,
-    without_session: bool,
+    /// Since when no instance has a session.
+    without_session: Option<Instant>,
     trip: Option<Trip>,
 }
 
 /// Why a version was taken out of the traffic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Trip {
+    /// When; failed trials change nothing of it.
+    since: Instant,
     failures: Failures,
     /// What the last run that failed said.
     last: String,
@@ -71,7 +79,8 @@ impl Breaker {
         on_turned: Option<OnTurned>,
     ) -> Self {
         let gauge = TrippedGauge::new(model, version);
-        Self { out: AtomicBool::new(false), state: Mutex::default(), setting, gauge, on_turned }
+        let (out, state) = (AtomicBool::new(false), Mutex::default());
+        Self { model: model.into(), version, out, state, setting, gauge, on_turned }
     }
 
     /// Whether the version is out of the traffic.
@@ -101,9 +110,12 @@ impl Breaker {
         match turn {
             Turn::Opened(failures) => {
                 let last = outcome.err().map(|error| error.message().to_owned()).unwrap_or_default();
-                state.trip = Some(Trip { failures, last });
+                state.trip = Some(Trip { since: now, failures, last });
             }
-            Turn::OpenedAgain => return,
+            Turn::OpenedAgain(pause) => {
+                drop(state);
+                return self.tell_of_trial(outcome, pause);
+            }
             Turn::Closed => state.trip = None,
         }
         self.show(&state);
@@ -114,10 +126,10 @@ impl Breaker {
     }
 
     /// Whether no instance has a session now.
-    pub(crate) fn without_session(&self, without: bool) {
+    pub(crate) fn without_session(&self, without: bool, now: Instant) {
         if self.setting == CircuitBreaker::On {
             let mut state = lock(&self.state);
-            state.without_session = without;
+            state.without_session = without.then(|| state.without_session.unwrap_or(now));
             self.show(&state);
         }
     }
@@ -125,13 +137,20 @@ impl Breaker {
     /// Leave to try a version that is out, where it is time for that and nobody else does.
     pub(crate) fn begin_trial(self: &Arc<Self>, now: Instant) -> Option<Trial> {
         let mut state = lock(&self.state);
-        (!state.without_session && state.circuit.begin_trial(now)).then(|| Trial(self.clone()))
+        (state.without_session.is_none() && state.circuit.begin_trial(now)).then(|| Trial(self.clone()))
     }
 
     fn show(&self, state: &State) {
-        let out = state.without_session || !state.circuit.is_closed();
+        let out = state.without_session.is_some() || !state.circuit.is_closed();
         self.out.store(out, Relaxed);
         self.gauge.set(out);
+    }
+
+    fn tell_of_trial(&self, outcome: Result<(), &Error>, pause: Duration) {
+        let (model, version) = (&self.model, self.version);
+        let error = outcome.err().map(Error::message).unwrap_or_default();
+        let stays_out_secs = pause.as_secs();
+        warn!(%model, version, error, stays_out_secs, "a trial failed, the version stays out of the traffic");
     }
 }
 
@@ -151,7 +170,7 @@ fn is_its_own(code: ErrorCode) -> bool {
 
 impl fmt::Display for Trip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { failures: Failures { failed, runs }, last } = self;
+        let Self { failures: Failures { failed, runs }, last, .. } = self;
         write!(f, "taken out of the traffic: {failed} of its last {runs} runs failed, the last with: {last}")
     }
 }

@@ -29,8 +29,8 @@ pub(super) enum Outcome {
 pub(super) enum Turn {
     /// Too many of the last runs failed.
     Opened(Failures),
-    /// A trial failed.
-    OpenedAgain,
+    /// A trial failed; the next one is when this has passed.
+    OpenedAgain(Duration),
     /// Enough trials went well.
     Closed,
 }
@@ -52,7 +52,7 @@ pub(super) struct Circuit {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-enum State {
+pub(super) enum State {
     /// Requests pass.
     #[default]
     Closed,
@@ -75,6 +75,11 @@ impl Circuit {
         matches!(self.state, State::Closed)
     }
 
+    /// How it stands: open no longer than until a trial may begin.
+    pub(super) fn state(&self, now: Instant) -> State {
+        self.state.after(now)
+    }
+
     /// A run came to this. What it changed, where it changed anything.
     pub(super) fn observe(&mut self, outcome: Outcome, now: Instant) -> Option<Turn> {
         self.end_pause(now);
@@ -82,10 +87,7 @@ impl Circuit {
             (State::Closed, _) => self.count(outcome, now),
             // It began before the opening, or somebody asked for this version by name.
             (State::Open { .. }, _) => None,
-            (State::HalfOpen { .. }, Outcome::Failure) => {
-                self.open(now);
-                Some(Turn::OpenedAgain)
-            }
+            (State::HalfOpen { .. }, Outcome::Failure) => Some(Turn::OpenedAgain(self.open(now))),
             (State::HalfOpen { successes, .. }, Outcome::Success) => {
                 *successes += 1;
                 (*successes >= SUCCESSES).then(|| self.close())
@@ -121,10 +123,11 @@ impl Circuit {
         None
     }
 
-    fn open(&mut self, now: Instant) {
+    fn open(&mut self, now: Instant) -> Duration {
         let pause = PAUSE.saturating_mul(2_u32.saturating_pow(self.openings)).min(LONGEST_PAUSE);
         self.openings = self.openings.saturating_add(1);
         self.state = State::Open { until: now + pause };
+        pause
     }
 
     fn close(&mut self) -> Turn {
@@ -133,8 +136,15 @@ impl Circuit {
     }
 
     fn end_pause(&mut self, now: Instant) {
-        if matches!(self.state, State::Open { until } if until <= now) {
-            self.state = State::HalfOpen { successes: 0, trial: false };
+        self.state = self.state.after(now);
+    }
+}
+
+impl State {
+    fn after(self, now: Instant) -> Self {
+        match self {
+            Self::Open { until } if until <= now => Self::HalfOpen { successes: 0, trial: false },
+            _ => self,
         }
     }
 }
@@ -236,7 +246,7 @@ mod tests {
     fn three_successes_in_a_row_close_it_and_a_failure_opens_it_again() {
         let mut bench = Bench::opened();
         assert_eq!(bench.pass(PAUSE).run(".."), None);
-        assert_eq!(bench.run("x"), Some(Turn::OpenedAgain));
+        assert_eq!(bench.run("x"), Some(Turn::OpenedAgain(2 * PAUSE)));
         assert_eq!(bench.pass(2 * PAUSE).run(".."), None);
         assert_eq!((bench.run("."), bench.0.is_closed()), (Some(Turn::Closed), true));
         assert_eq!(bench.run("xxxx"), None, "what was before is forgotten");

@@ -1,6 +1,7 @@
 //! What counts, who tries, and who is told, at times that the tests choose.
 
 use std::{
+    io,
     sync::atomic::{AtomicUsize, Ordering::SeqCst},
     time::Duration,
 };
@@ -8,7 +9,7 @@ use std::{
 use metrics_exporter_prometheus::PrometheusBuilder;
 
 use super::*;
-use crate::sync::now;
+use crate::{rollout::Clock, sync::now};
 
 const PAUSE: Duration = Duration::from_secs(10);
 
@@ -76,11 +77,11 @@ fn one_trial_at_a_time_and_the_next_when_it_is_over() {
 #[test]
 fn without_a_session_it_is_out_and_nobody_tries() {
     let (breaker, turns) = breaker(CircuitBreaker::On);
-    breaker.without_session(true);
+    breaker.without_session(true, now());
     assert!(breaker.is_out() && breaker.trip().is_none());
     fail(&breaker, ErrorCode::Unavailable, now());
     assert!(breaker.begin_trial(now() + PAUSE).is_none());
-    breaker.without_session(false);
+    breaker.without_session(false, now());
     assert!(breaker.is_out() && breaker.begin_trial(now() + PAUSE).is_some());
     assert_eq!(turns.load(SeqCst), 1);
 }
@@ -89,8 +90,74 @@ fn without_a_session_it_is_out_and_nobody_tries() {
 fn one_that_is_off_never_opens() {
     let (breaker, turns) = breaker(CircuitBreaker::Off);
     fail(&breaker, ErrorCode::Internal, now());
-    breaker.without_session(true);
+    breaker.without_session(true, now());
     assert_eq!((breaker.is_out(), breaker.trip(), turns.load(SeqCst)), (false, None, 0));
+    assert_eq!(breaker.status(now(), Clock::default()).state, BreakerState::Off);
+}
+
+#[test]
+fn operators_see_how_it_stands_since_when_and_when_it_is_tried() {
+    let ((breaker, _), clock) = (breaker(CircuitBreaker::On), Clock::default());
+    let opened = now();
+    let seen = |breaker: &Breaker, now| {
+        let BreakerStatus { state, since, reason, next_trial, .. } = breaker.status(now, clock);
+        (state, since, reason.is_some(), next_trial)
+    };
+    assert_eq!(seen(&breaker, opened), (BreakerState::Closed, None, false, None));
+    fail(&breaker, ErrorCode::Internal, opened);
+    let (since, first) = (Some(clock.at(opened)), opened + PAUSE);
+    assert_eq!(seen(&breaker, opened), (BreakerState::Open, since, true, Some(clock.at(first))));
+    assert_eq!(seen(&breaker, first), (BreakerState::HalfOpen, since, true, None));
+    breaker.ran(Err(&Error::internal("still bad")), first);
+    let second = first + 2 * PAUSE;
+    assert_eq!(seen(&breaker, first), (BreakerState::Open, since, true, Some(clock.at(second))));
+    breaker.without_session(true, first);
+    breaker.without_session(true, second);
+    let lost = (BreakerState::WithoutSession, Some(clock.at(first)), false, None);
+    assert_eq!(seen(&breaker, second), lost, "why is the sessions' to say");
+    breaker.without_session(false, second);
+    (0..3).for_each(|_| breaker.ran(Ok(()), second));
+    assert_eq!(seen(&breaker, second), (BreakerState::Closed, None, false, None));
+}
+
+#[test]
+fn a_trial_that_fails_is_in_the_log_with_how_long_the_version_stays_out() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone()).finish();
+    tracing::subscriber::with_default(subscriber, || {
+        let (breaker, _) = breaker(CircuitBreaker::On);
+        let opened = now();
+        fail(&breaker, ErrorCode::Internal, opened);
+        breaker.ran(Err(&Error::internal("still bad")), opened + PAUSE);
+    });
+    let text = String::from_utf8(lock(&log.0).clone()).unwrap();
+    let lines: Vec<_> = text.lines().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(lines.len(), 1, "{text}");
+    for said in ["a trial failed", "model=m version=2 error=\"still bad\" stays_out_secs=20"] {
+        assert!(lines[0].contains(said), "{text}");
+    }
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl tracing_subscriber::fmt::MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        lock(&self.0).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[test]

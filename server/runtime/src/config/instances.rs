@@ -15,7 +15,7 @@ pub struct Devices {
 /// An OS thread each, so a slip of the keyboard must not start a million.
 const MAX_INSTANCES: usize = 256;
 
-/// Where each session goes: one by default, on the first GPU if there is one.
+/// Where each session goes: one by default on each GPU, as Triton has it, or on the processor where there is none.
 pub(super) fn resolve(
     groups: &[ModelInstanceGroup],
     devices: Devices,
@@ -35,7 +35,7 @@ pub(super) fn resolve(
             format!("at most {MAX_INSTANCES} instances in all, got {}", placements.len()),
         );
     }
-    if groups.is_empty() { vec![automatic(devices)] } else { placements }
+    if groups.is_empty() { targets(&ModelInstanceGroup::default(), 0, devices, mistakes) } else { placements }
 }
 
 /// The groups as clients see them, with everything defaulted filled in.
@@ -59,11 +59,6 @@ pub(super) fn complete(
         group
     });
     completed.collect()
-}
-
-fn automatic(devices: Devices) -> Placement {
-    let kind = if devices.gpus > 0 { DeviceKind::Gpu } else { DeviceKind::Cpu };
-    Placement { kind, index: 0 }
 }
 
 fn on_gpu(group: &ModelInstanceGroup, devices: Devices) -> bool {

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use girandole_core::{
-    Batch, BatchOutputs, Error, MemoryUse, Model, ModelSpec, PrecisionReport, Reply, Result, Session,
-    SessionOptions, Shape, Tensor,
+    Batch, BatchOutputs, Buckets, Error, MemoryUse, Model, ModelSpec, PrecisionReport, Reply, Result,
+    Session, SessionOptions, Shape, Tensor,
 };
 
 /// The two forms of one tensor, both without the batch dimension; -1 matches -1 in order.
@@ -103,6 +103,10 @@ impl Model for ReshapedModel {
 
     fn memory(&self) -> Vec<MemoryUse> {
         self.model.memory()
+    }
+
+    fn buckets(&self) -> Option<Buckets> {
+        self.model.buckets()
     }
 
     fn check_precision(&self, sample: Result<&Batch>) -> Result<Option<PrecisionReport>> {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use girandole_core::{Dim, ModelSpec, Placement, Result, TensorSpec};
+use girandole_core::{Dim, Format, ModelSpec, Placement, Result, TensorSpec};
 use girandole_proto::config::{
     ModelConfig, ModelDynamicBatching, ModelInput, ModelOutput, ModelVersionPolicy,
     model_config::SchedulingChoice,
@@ -48,7 +48,7 @@ pub struct Context<'a> {
     pub devices: Devices,
     /// What may be filled in.
     pub completion: Completion,
-    /// The model's file, where the configuration names none.
+    /// The model's file: the one that the configuration names, or else the one that is there.
     pub filename: &'a str,
 }
 
@@ -69,7 +69,7 @@ pub struct Resolved {
 /// `InvalidArgument` with every mistake, each naming its field and what is allowed.
 pub fn resolve(config: &ModelConfig, context: &Context<'_>) -> Result<Resolved> {
     let mut mistakes = Mistakes::default();
-    platform::check(config, context.name, &mut mistakes);
+    platform::check(config, context, &mut mistakes);
     refused::check(config, &mut mistakes);
     let max_batch_size = batch_size::resolve(config, context.spec, context.completion, &mut mistakes);
     let rules = Rules { batches: max_batch_size.rows > 0, strict: context.completion.strict };
@@ -156,7 +156,7 @@ fn complete(
         |given: &String, default: &str| if given.is_empty() { default.to_owned() } else { given.clone() };
     ModelConfig {
         name: context.name.to_owned(),
-        platform: or(&config.platform, platform::PLATFORM),
+        platform: or(&config.platform, platform::platform(Format::of(context.filename))),
         backend: or(&config.backend, platform::BACKEND),
         version_policy: config.version_policy.clone().or_else(|| Some(latest_one())),
         max_batch_size: i32::try_from(spec.max_batch_size).ok(),

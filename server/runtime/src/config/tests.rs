@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use girandole_core::{DType, Dim, ModelSpec, Placement, TensorSpec};
+use girandole_core::{DType, DeviceKind, Dim, ModelSpec, Placement, TensorSpec};
 
 use super::*;
 use crate::settings::{CircuitBreaker, TimeoutAction};
@@ -214,6 +214,43 @@ fn what_has_no_effect_on_answers_is_accepted() {
     let settings = resolved(text, &batching_model()).unwrap().settings;
     assert_eq!(settings.instances.len(), 2);
     assert_eq!(settings.parameters["a"], "b");
+}
+
+#[test]
+fn instances_are_spread_over_the_gpus() {
+    let gpu = |index| Placement { kind: DeviceKind::Gpu, index };
+    let on = |gpus: usize, group: &str| {
+        let (spec, dir, completion) = (batching_model(), Path::new("."), Completion::default());
+        let devices = Devices { gpus };
+        let context = Context { name: "m", dir, spec: &spec, devices, completion, filename: "model.onnx" };
+        let found = resolve_with(context, group).unwrap();
+        (found.settings.instances, found.config.instance_group[0].gpus.clone())
+    };
+    let cpu = (vec![Placement::default()], vec![]);
+    let each = (vec![gpu(0), gpu(1)], vec![0, 1]);
+    for group in ["", "instance_group { }", "instance_group { kind: KIND_AUTO }"] {
+        assert_eq!((on(2, group), on(0, group)), (each.clone(), cpu.clone()), "{group}");
+    }
+    assert_eq!(on(2, "instance_group { kind: KIND_GPU }"), each);
+    let two = "instance_group { count: 2 kind: KIND_GPU gpus: [ 0, 1 ] }";
+    assert_eq!(on(3, two), (vec![gpu(0), gpu(0), gpu(1), gpu(1)], vec![0, 1]));
+    assert_eq!(on(3, "instance_group { gpus: [ 2 ] }"), (vec![gpu(2)], vec![2]));
+    assert_eq!(on(2, "instance_group { kind: KIND_CPU }"), cpu);
+}
+
+#[test]
+fn platform_and_backend_are_those_of_the_files_format() {
+    let spec = fixed_model();
+    let of = |filename: &str, text: &str| {
+        let (dir, completion, devices) = (Path::new("."), Completion::default(), Devices::default());
+        resolve_with(Context { name: "m", dir, spec: &spec, devices, completion, filename }, text)
+    };
+    let platform = |filename: &str| of(filename, "").unwrap().config.platform;
+    assert_eq!(platform("model.onnx"), "onnx_girandole");
+    assert_eq!(platform("model.safetensors"), "safetensors_girandole");
+    assert!(of("model.safetensors", r#"platform: "safetensors" backend: "girandole""#).is_ok());
+    let error = of("model.safetensors", r#"platform: "onnxruntime_onnx""#).unwrap_err();
+    assert!(error.message().contains("safetensors models are: safetensors_girandole"), "{error}");
 }
 
 #[test]

@@ -10,9 +10,10 @@ use girandole_core::{BatchOutputs, Error, Result};
 use super::cores::Cores;
 use crate::{
     batcher::{
+        dispatch::Dispatch,
         message::{Answer, Message, Times},
         recover::{Stage, part_size},
-        service::{Batcher, Dispatch},
+        service::Batcher,
         split::{Share, split},
     },
     statistics::{Execution, FailureReason},

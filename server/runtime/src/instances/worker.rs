@@ -20,7 +20,8 @@ use super::{
 use crate::{
     batcher::{
         assemble::assemble,
-        service::{Batcher, Dispatch, Errand, Wake},
+        dispatch::{Dispatch, Errand, Wake},
+        service::Batcher,
         standing::Standing,
     },
     sync::{mpsc, now},

@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use girandole_core::{DeviceKind, Error, Model, PrecisionReport, Result};
@@ -17,7 +17,7 @@ use super::{
     precision,
     prepare::{Preparation, Prepared, read_config},
     rehearsal::Rehearsal,
-    warmup,
+    warmup::{self, MadeUp},
 };
 use crate::{
     config::{Resolved, VersionPolicy},
@@ -26,6 +26,9 @@ use crate::{
     settings::ModelSettings,
     snapshot::ServedVersion,
 };
+
+/// What batches on made-up shapes may take of a load on the CPU, the last of them not counted.
+const REHEARSAL: Duration = Duration::from_millis(100);
 
 /// Makes what to call when the sessions of this version of this model are closed.
 pub(super) type CloseHook = Box<dyn Fn(&Arc<str>, u64) -> OnClosed + Send + Sync>;
@@ -59,7 +62,7 @@ pub(super) struct Update {
     /// What the scan found; `None` looks anew.
     pub(super) found: Option<FoundModel>,
     pub(super) present: Present,
-    /// The versions that its traffic speaks of, where no newer traffic is found.
+    /// The versions that its traffic speaks of, and what pending labels point to; newer traffic that is found adds its own.
     pub(super) traffic: BTreeSet<u64>,
     pub(super) tried: BTreeMap<u64, Attempt>,
     /// A configuration in place of the file's.
@@ -100,8 +103,8 @@ impl Workshop {
         }
         let written = read_config(&found.dir, update.config.as_deref())?;
         let policy = VersionPolicy::from_config(written.version_policy.as_ref())?;
-        let traffic = found.traffic.as_ref().and_then(|traffic| traffic.parse(&update.name).ok());
-        let traffic = traffic.map_or(update.traffic, |traffic| traffic.versions());
+        let newer = found.traffic.as_ref().and_then(|traffic| traffic.parse(&update.name).ok());
+        let traffic = &update.traffic | &newer.map(|traffic| traffic.versions()).unwrap_or_default();
         let wanted = plan::wanted(&policy, &traffic, &found, &update.present);
         if wanted.is_empty() && found.versions.values().all(|version| !version.settling) {
             return Err(Error::invalid(plan::nothing_to_serve(&policy, &found)));
@@ -148,9 +151,12 @@ impl Workshop {
             on_turned: Some((self.hooks.on_turned)(name, number)),
             on_closed: Some((self.hooks.on_closed)(name, number)),
         };
+        let buckets = options.model.buckets();
         let serving = self.openers.ask(|| Serving::start(options))?;
         if !warm {
-            warmup::run(&settings, self.default_warmup, |batch| serving.warm_up(batch))?;
+            warmup::run(&settings, buckets, self.made_up(MadeUp::Everything), |batch| {
+                serving.warm_up(batch)
+            })?;
         }
         let model = name.clone();
         Ok(Arc::new(ServedVersion { model, version: number, settings, config, digest, precision, serving }))
@@ -170,11 +176,17 @@ impl Workshop {
         let warm = settings.instances.iter().all(|placement| placement.kind == DeviceKind::Cpu);
         if warm {
             let mut rehearsal = Rehearsal::new(&*model);
-            warmup::run(&settings, self.default_warmup, |batch| rehearsal.run(batch))?;
+            let made_up = self.made_up(MadeUp::Within(REHEARSAL));
+            warmup::run(&settings, model.buckets(), made_up, |batch| rehearsal.run(batch))?;
         }
         let (settings, config) = (Arc::new(settings), Arc::new(config));
         let digest = self.digest(found, number);
         Ok(Rehearsed { model, settings, config, precision, digest, warm })
+    }
+
+    /// Batches of made-up shapes, where there are to be any.
+    const fn made_up(&self, wanted: MadeUp) -> MadeUp {
+        if self.default_warmup { wanted } else { MadeUp::Nothing }
     }
 
     /// The digest of a version's files; `None` where nobody wants it, or they cannot have one.

@@ -7,19 +7,17 @@ use std::{
     sync::Arc,
 };
 
-use girandole_core::{Error, LoadOptions, LoadRequest, Loader, Model, Result};
+use girandole_core::{Error, Format, LoadOptions, LoadRequest, Loader, Model, Result};
 use girandole_proto::config::ModelConfig;
 use girandole_seal::SUFFIX;
 
 use crate::{
     config::{self, CONFIG_FILE, Completion, Context, Devices, Resolved},
-    repository::{FoundModel, FoundVersion, Trust, differ, version_files},
+    repository::{FoundModel, FoundVersion, Stored, Trust, VersionName, differ, version_files},
 };
 
 /// The most bytes of a configuration.
 const MAX_CONFIG_BYTES: u64 = 4 << 20;
-/// What a version's model is looked for as where the configuration does not say.
-const MODEL_FILES: [&str; 2] = ["model.onnx", "model.safetensors"];
 
 /// How models are prepared.
 pub(super) struct Preparation {
@@ -68,7 +66,12 @@ impl Preparation {
         let dir = found.dir.join(number.to_string());
         let version = found.versions.get(&number).cloned().unwrap_or_default();
         let filename = filename(written, &version)?;
-        let files = self.trust.files(&version, &dir, filename)?;
+        let stored = Stored {
+            name: VersionName { model: name.to_owned(), version: number },
+            dir: &dir,
+            found: &version,
+        };
+        let files = self.trust.files(&stored, filename)?;
         let options = LoadOptions {
             placements: config::placements(written, self.devices)?,
             parameters: config::parameters(written),
@@ -112,8 +115,8 @@ fn filename<'a>(written: &'a ModelConfig, version: &FoundVersion) -> Result<&'a 
     let there = |name: &str| version.files.contains_key(name);
     let has = |name: &str| there(name) || there(&format!("{name}{SUFFIX}"));
     match given {
-        "" => MODEL_FILES.into_iter().find(|name| has(name)).ok_or_else(|| {
-            Error::invalid(format!("its directory holds no {}", MODEL_FILES.join(" and no ")))
+        "" => Format::FILE_NAMES.into_iter().find(|name| has(name)).ok_or_else(|| {
+            Error::invalid(format!("its directory holds no {}", Format::FILE_NAMES.join(" and no ")))
         }),
         given if has(given) => Ok(given),
         given => Err(Error::invalid(format!(

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     rollout::{Clock, Command, Rollout, RolloutMetrics, Store},
     snapshot::unknown_model,
-    traffic::{Applied, Traffic},
+    traffic::{Applied, LastGood, Traffic},
 };
 
 /// Where it is remembered within the first repository, where nobody says another folder.
@@ -30,6 +30,7 @@ pub(super) struct Rollouts {
     pub(super) clock: Clock,
     store: Store,
     pub(super) applied: Applied,
+    state_dir: PathBuf,
 }
 
 impl Rollouts {
@@ -37,7 +38,12 @@ impl Rollouts {
     pub(super) fn open(clock: Clock, state_dir: Option<PathBuf>, repositories: &[PathBuf]) -> Self {
         let beside = || repositories.first().map(|root| root.join(STATE_DIR)).unwrap_or_default();
         let dir = state_dir.unwrap_or_else(beside);
-        Self { clock, applied: Applied::open(&dir), store: Store::open(dir) }
+        Self { clock, applied: Applied::open(&dir), store: Store::open(dir.clone()), state_dir: dir }
+    }
+
+    /// Where a model's labels pointed last.
+    pub(super) fn last_good(&self, model: &str) -> LastGood {
+        LastGood::open(&self.state_dir, model)
     }
 
     /// The rollout that a traffic file asks for: the one before where it is the same, else one as it was left.

@@ -19,7 +19,7 @@ use crate::{
     routing::Routes,
     shadow::ShadowMetrics,
     snapshot::ServedVersion,
-    traffic::{Bindings, FoundTraffic, Traffic, TrafficMetrics, bind},
+    traffic::{Binding, Bindings, FoundTraffic, LastGood, Traffic, TrafficMetrics, bind},
 };
 
 /// The versions that serve.
@@ -34,6 +34,8 @@ pub(super) struct Signposts {
     /// What the file says; a rollout changes weights of it.
     written: Arc<Traffic>,
     routes: Arc<Routes>,
+    /// Where its labels pointed last, also before a restart.
+    last_good: LastGood,
     /// When the rollout is to be looked at.
     due: Option<Duration>,
 }
@@ -49,9 +51,13 @@ impl Signposts {
         rollouts: &mut Rollouts,
     ) -> Option<Change> {
         let first = !mem::replace(&mut self.begun, true);
+        if first {
+            self.last_good = rollouts.last_good(model);
+        }
         if found == self.found {
             if first {
                 rollouts.applied.remember(model, None);
+                self.last_good.remember(&Bindings::new());
             }
             return None;
         }
@@ -71,7 +77,7 @@ impl Signposts {
         }
         self.found = found;
         let rollout = rollouts.follow(model, &self.written, self.routes.rollout.as_ref());
-        let labels = bindings(&self.written, &self.routes.labels, serving);
+        let labels = self.bindings(serving);
         self.schedule(rollout.as_ref(), rollouts);
         let what = match refused.clone() {
             Some(reason) => What::TrafficRefused { reason },
@@ -84,7 +90,7 @@ impl Signposts {
 
     /// Looks where the labels point now that other versions serve.
     pub(super) fn bind(&mut self, serving: &Serving) {
-        let labels = bindings(&self.written, &self.routes.labels, serving);
+        let labels = self.bindings(serving);
         if labels != self.routes.labels {
             let model = self.routes.metrics.model();
             self.show(&model, Routes { labels, ..(*self.routes).clone() });
@@ -156,6 +162,7 @@ impl Signposts {
     }
 
     fn show(&mut self, model: &Arc<str>, mut routes: Routes) {
+        self.last_good.remember(&routes.labels);
         routes.traffic = match &routes.rollout {
             Some(rollout) => Arc::new(self.written.with_weight(rollout.written(), rollout.weight())),
             None => self.written.clone(),
@@ -172,18 +179,27 @@ impl Signposts {
         self.routes = Arc::new(routes);
     }
 
-    /// The versions that the traffic speaks of, and those that pending labels still point to.
+    /// The versions that the traffic speaks of, and those that pending labels still point to, or did.
     pub(super) fn versions(&self) -> BTreeSet<u64> {
-        let bound = self.routes.labels.values().filter_map(|binding| binding.bound);
-        self.routes.traffic.versions().into_iter().chain(bound).collect()
+        let last = self.routes.labels.iter().filter(|(_, binding)| binding.is_pending());
+        let last = last.filter_map(|(label, binding)| binding.bound.or_else(|| self.last_good.of(label)));
+        self.routes.traffic.versions().into_iter().chain(last).collect()
     }
 
     /// What requests follow now.
     pub(super) fn routes(&self) -> Arc<Routes> {
         self.routes.clone()
     }
-}
 
-fn bindings(traffic: &Traffic, before: &Bindings, serving: &Serving) -> Bindings {
-    bind(&traffic.labels, before, |number| serving.contains_key(&number))
+    /// Where the labels point now.
+    fn bindings(&self, serving: &Serving) -> Bindings {
+        let last = |label: &String| {
+            let bound = self.routes.labels.get(label).and_then(|binding| binding.bound);
+            bound.or_else(|| self.last_good.of(label))
+        };
+        let labels = &self.written.labels;
+        let before =
+            labels.iter().map(|(label, &wanted)| (label.clone(), Binding { wanted, bound: last(label) }));
+        bind(labels, &before.collect(), |number| serving.contains_key(&number))
+    }
 }

@@ -1,17 +1,18 @@
 //! The batches that a version runs before it serves: those that its configuration names, which must succeed, and one
 //! of every size that will be used, on made-up shapes, which need not.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use girandole_core::{
-    Batch, BatchInput, DType, Dim, Error, ErrorCode, InferRequest, ModelSpec, Result, Shape,
+    Batch, BatchInput, Buckets, DType, Dim, Error, ErrorCode, InferRequest, ModelSpec, Result, Shape,
 };
 use tracing::debug;
 
 use crate::{
     config::{random, zeros},
     settings::{ModelSettings, WarmupRequest},
+    sync::now,
 };
 
 /// What a free dimension is taken to be: long enough for the strides of image networks.
@@ -21,13 +22,36 @@ const SAMPLE_ROWS: usize = 4;
 /// Larger made-up batches are not worth their time.
 const MAX_BATCH_BYTES: usize = 256 << 20;
 
+/// How far batches on made-up shapes go.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum MadeUp {
+    /// There are none.
+    Nothing,
+    /// From the smallest on, one at least, until so much time has passed. A processor learns little from large ones,
+    /// and where they take long that little is nothing beside what they take.
+    Within(Duration),
+    /// Every size: a GPU captures a graph of each.
+    Everything,
+}
+
+impl MadeUp {
+    fn goes_on(self, ran: usize, after: Duration) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Within(most) => ran == 0 || after < most,
+            Self::Everything => true,
+        }
+    }
+}
+
 /// Has every batch run.
 ///
 /// # Errors
 /// The reason why a configured request failed, with its name, or why none can be run at all.
 pub(super) fn run(
     settings: &ModelSettings,
-    by_default: bool,
+    buckets: Option<Buckets>,
+    made_up_ones: MadeUp,
     mut warm_up: impl FnMut(&Batch) -> Result<()>,
 ) -> Result<()> {
     for request in &settings.warmup {
@@ -36,8 +60,14 @@ pub(super) fn run(
             warm_up(&batch).map_err(|e| e.context(format!("warm-up '{}'", request.name)))?;
         }
     }
-    for rows in default_sizes(settings).into_iter().filter(|_| by_default) {
-        let Some(batch) = made_up(&settings.spec, rows, zeros) else { continue };
+    let (begin, lengths) = (now(), lengths(buckets));
+    let shapes = default_sizes(settings).into_iter();
+    let shapes = shapes.flat_map(|rows| lengths.iter().map(move |length| (rows, length)));
+    for (ran, (rows, length)) in shapes.enumerate() {
+        if !made_up_ones.goes_on(ran, begin.elapsed()) {
+            break;
+        }
+        let Some(batch) = made_up(&settings.spec, rows, length, zeros) else { continue };
         match warm_up(&batch) {
             // Made-up shapes are not to blame for a device that fails.
             Err(error) if error.code() == ErrorCode::Unavailable => return Err(error.context("warm-up")),
@@ -56,7 +86,7 @@ pub(super) fn sample(settings: &ModelSettings) -> Result<Batch> {
     let rows = SAMPLE_ROWS.min(settings.spec.max_batch_size.max(1));
     match settings.warmup.first() {
         Some(request) => configured(request, &settings.spec),
-        None => made_up(&settings.spec, rows, random).ok_or_else(|| {
+        None => made_up(&settings.spec, rows, &Length::default(), random).ok_or_else(|| {
             Error::invalid("its inputs have no shapes to make up numbers for; configure a model_warmup")
         }),
     }
@@ -76,16 +106,34 @@ fn default_sizes(settings: &ModelSettings) -> BTreeSet<usize> {
     }
 }
 
+/// The size of the one free dimension that is not [`FREE_DIM`].
+#[derive(Clone, Debug, Default)]
+struct Length(Option<(Arc<str>, usize)>);
+
+impl Length {
+    fn of(&self, dim: &Dim) -> usize {
+        match (dim, &self.0) {
+            (Dim::Fixed(size), _) => *size,
+            (Dim::Free(Some(name)), Some((own, size))) if name == own => *size,
+            (Dim::Free(_), _) => FREE_DIM,
+        }
+    }
+}
+
+/// Every size that a dimension is padded to, where the configuration lists them.
+fn lengths(buckets: Option<Buckets>) -> Vec<Length> {
+    let Some(Buckets { dimension, sizes }) = buckets.filter(|buckets| !buckets.sizes.is_empty()) else {
+        return vec![Length::default()];
+    };
+    sizes.into_iter().map(|size| Length(Some((dimension.clone(), size)))).collect()
+}
+
 /// A batch of what `fill` makes, or `None` where the model's shapes do not say what it could be.
-fn made_up(spec: &ModelSpec, rows: usize, fill: fn(DType, usize) -> Bytes) -> Option<Batch> {
+fn made_up(spec: &ModelSpec, rows: usize, length: &Length, fill: fn(DType, usize) -> Bytes) -> Option<Batch> {
     let mut inputs = Vec::with_capacity(spec.inputs.len());
     let mut left = MAX_BATCH_BYTES;
     for (index, input) in spec.inputs.iter().enumerate().filter(|(_, input)| !input.optional) {
-        let dims = input.dims.as_ref()?.iter().map(|dim| match dim {
-            Dim::Fixed(size) => *size,
-            Dim::Free(_) => FREE_DIM,
-        });
-        let shape: Shape = dims.collect();
+        let shape: Shape = input.dims.as_ref()?.iter().map(|dim| length.of(dim)).collect();
         let shape = if spec.batches() { shape.with_rows(rows) } else { shape };
         let elements = shape.elements()?;
         left = left.checked_sub(elements.checked_mul(input.dtype.size().unwrap_or(4))?)?;
@@ -121,18 +169,45 @@ mod tests {
     use super::*;
 
     #[test]
+    fn made_up_ones_end_where_they_take_long() {
+        let few = MadeUp::Within(Duration::from_millis(100));
+        let ms = Duration::from_millis;
+        assert_eq!(
+            [few.goes_on(0, ms(200)), few.goes_on(3, ms(99)), few.goes_on(3, ms(100))],
+            [true, true, false]
+        );
+        let hour = Duration::from_secs(3600);
+        assert!(MadeUp::Everything.goes_on(9, hour) && !MadeUp::Nothing.goes_on(0, ms(0)));
+    }
+
+    #[test]
     fn made_up_batches_have_the_models_shapes() {
         let mut spec = ModelSpec {
             inputs: vec![TensorSpec::new("x", DType::F32, &[-1, 3, -1])],
             outputs: vec![TensorSpec::new("y", DType::F32, &[-1])],
             max_batch_size: 8,
         };
-        let batch = made_up(&spec, 4, zeros).unwrap();
+        let usual = Length::default();
+        let batch = made_up(&spec, 4, &usual, zeros).unwrap();
         assert_eq!(batch.inputs[0].shape, Shape::new(&[4, 3, 32]));
         assert_eq!(batch.inputs[0].parts[0].len(), 4 * 3 * 32 * 4);
         spec.max_batch_size = 0;
-        assert_eq!(made_up(&spec, 1, zeros).unwrap().inputs[0].shape, Shape::new(&[32, 3, 32]));
+        assert_eq!(made_up(&spec, 1, &usual, zeros).unwrap().inputs[0].shape, Shape::new(&[32, 3, 32]));
         spec.inputs[0].dims = None;
-        assert!(made_up(&spec, 1, zeros).is_none());
+        assert!(made_up(&spec, 1, &usual, zeros).is_none());
+    }
+
+    #[test]
+    fn every_length_that_is_padded_to_is_run() {
+        let free = |name: &str| Dim::Free(Some(name.into()));
+        let dims = Some(vec![free("batch"), free("sequence"), free("other"), Dim::Fixed(2)]);
+        let input = TensorSpec { dims, ..TensorSpec::new("x", DType::F32, &[]) };
+        let outputs = vec![TensorSpec::new("y", DType::F32, &[-1])];
+        let spec = ModelSpec { inputs: vec![input], outputs, max_batch_size: 8 };
+        let shape = |length: &Length| made_up(&spec, 4, length, zeros).unwrap().inputs[0].shape.clone();
+        let buckets = Buckets { dimension: "sequence".into(), sizes: vec![16, 64] };
+        let shapes: Vec<Shape> = lengths(Some(buckets)).iter().map(shape).collect();
+        assert_eq!(shapes, [Shape::new(&[4, 16, 32, 2]), Shape::new(&[4, 64, 32, 2])]);
+        assert_eq!(lengths(None).iter().map(shape).collect::<Vec<_>>(), [Shape::new(&[4, 32, 32, 2])]);
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! The form is that of sha256sum: a line of 64 hexadecimal digits, two spaces and a path each, so that
 //! `sha256sum -c` agrees. Every other file of the directory must be listed, and none outside of it may be. Beside it
-//! may lie a signature of its exact bytes.
+//! may lie a signature of its exact bytes, which then say in comments which version of which model they are of.
 
+mod name;
 mod sums;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use girandole_core::{Error, Result};
 use girandole_seal::SigningKey;
 use sha2::{Digest, Sha256};
 
+pub use self::name::VersionName;
 use self::verified::Checkpoints;
 pub(super) use self::{sums::Sums, verified::Verified};
 use crate::atomic_file;
@@ -29,12 +31,20 @@ const MAX_DEPTH: usize = 8;
 /// Hexadecimal digests by path.
 pub type Digests = BTreeMap<String, String>;
 
-/// Writes the digests of a version's directory, signed if there is a key, in place of earlier ones, and returns them.
+/// How a version's digests are signed.
+pub struct Signing {
+    /// By whom.
+    pub key: SigningKey,
+    /// As which version; `None` for any.
+    pub name: Option<VersionName>,
+}
+
+/// Writes the digests of a version's directory, signed if that is asked for, in place of earlier ones, and returns them.
 ///
 /// # Errors
 /// `InvalidArgument` where the directory holds links, or names that the form cannot take; `Unavailable`
 /// where a file cannot be read or the digests cannot be written.
-pub fn seal(dir: &Path, key: Option<&SigningKey>) -> Result<Digests> {
+pub fn seal(dir: &Path, signing: Option<&Signing>) -> Result<Digests> {
     let unavailable = |e: io::Error| Error::unavailable(format!("cannot seal {}: {e}", dir.display()));
     let mut digests = Digests::new();
     for path in files(dir).map_err(|e| seal_error(dir, &e))? {
@@ -47,8 +57,10 @@ pub fn seal(dir: &Path, key: Option<&SigningKey>) -> Result<Digests> {
         let digest = digest_of(&dir.join(&path)).map_err(unavailable)?;
         digests.insert(path, digest);
     }
-    let text: String = digests.iter().map(|(path, digest)| line(digest, path)).collect();
-    let signature = key.map(|key| key.sign(text.as_bytes())).transpose()?;
+    let name = signing.and_then(|signing| signing.name.as_ref()).map(VersionName::lines);
+    let lines = digests.iter().map(|(path, digest)| line(digest, path));
+    let text: String = name.into_iter().chain(lines).collect();
+    let signature = signing.map(|signing| signing.key.sign(text.as_bytes())).transpose()?;
     // No watcher ever sees half of it.
     atomic_file::replace(&dir.join(DIGEST_FILE), text.as_bytes()).map_err(unavailable)?;
     put_signature(&dir.join(SIGNATURE_FILE), signature.as_deref()).map_err(unavailable)?;
@@ -98,8 +110,8 @@ pub(super) fn files(dir: &Path) -> io::Result<Vec<String>> {
     Ok(found)
 }
 
-/// SHA-256 of the `SHA256SUMS` that a version's directory has, or would have if it were sealed now: one digest for
-/// all its files. Reads them all.
+/// SHA-256 of the `SHA256SUMS` that a version's directory has, or would have if it were sealed now, without a name: one
+/// digest for all its files. Reads them all.
 ///
 /// # Errors
 /// Where a file cannot be read, or is a link.

@@ -29,6 +29,10 @@ impl Encrypted {
 }
 
 impl Files for Encrypted {
+    fn name(&self) -> &str {
+        &self.model
+    }
+
     fn model(&self) -> io::Result<Box<dyn Source>> {
         self.decrypted(self.inner.model(), &self.model)
     }

@@ -13,7 +13,7 @@ mod trust;
 mod watch;
 
 pub use diff::{Change, changes};
-pub use digest::{DIGEST_FILE, Digests, SIGNATURE_FILE, seal};
+pub use digest::{DIGEST_FILE, Digests, SIGNATURE_FILE, Signing, VersionName, seal};
 pub(crate) use digest::{sha256, version_digest};
 pub use encrypted::encrypt;
 pub(crate) use listing::differ;
@@ -21,5 +21,6 @@ pub use listing::{FileStamp, FoundModel, FoundVersion, Listing, Stamps, is_model
 pub(crate) use scan::version_files;
 pub use scan::{Roots, scan_model};
 pub use settle::Settling;
+pub(crate) use trust::Stored;
 pub use trust::Trust;
 pub(crate) use watch::{WatchOptions, Watcher};

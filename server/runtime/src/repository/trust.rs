@@ -15,7 +15,7 @@ use girandole_seal::{KeySource, SIGNATURE_BYTES, SUFFIX, TrustedKeys};
 
 use super::{
     FoundVersion,
-    digest::{DIGEST_FILE, SIGNATURE_FILE, Sums, Verified},
+    digest::{DIGEST_FILE, SIGNATURE_FILE, Sums, Verified, VersionName},
     encrypted::{Encrypted, plain},
 };
 
@@ -30,6 +30,13 @@ pub struct Trust {
     pub model_keys: Option<KeySource>,
 }
 
+/// A version as it lies in a repository.
+pub(crate) struct Stored<'a> {
+    pub(crate) name: VersionName,
+    pub(crate) dir: &'a Path,
+    pub(crate) found: &'a FoundVersion,
+}
+
 impl Trust {
     /// Whether the keys that it speaks of are there.
     ///
@@ -41,17 +48,17 @@ impl Trust {
         Ok(())
     }
 
-    /// The files of a version in this directory whose model has this name, all checked that can be at once.
+    /// The files of a version whose model's file has this name, all checked that can be at once.
     ///
     /// # Errors
     /// `InvalidArgument` that says what about them is wrong, `Unavailable` where they or keys cannot be read.
-    pub(crate) fn files(&self, version: &FoundVersion, dir: &Path, model: &str) -> Result<Arc<dyn Files>> {
-        let verified = self.verified(dir, version.sealed)?;
-        let encrypted = is_encrypted(version, model)?;
+    pub(crate) fn files(&self, version: &Stored<'_>, model: &str) -> Result<Arc<dyn Files>> {
+        let verified = self.verified(version)?;
+        let encrypted = is_encrypted(version.found, model)?;
         let stored = if encrypted { format!("{model}{SUFFIX}") } else { model.to_owned() };
         let inner: Arc<dyn Files> = match verified {
             Some(files) => Arc::new(Listed { model: stored, files }),
-            None => Arc::new(Folder::of(dir.join(stored))),
+            None => Arc::new(Folder::of(version.dir.join(stored))),
         };
         if !encrypted {
             return Ok(inner);
@@ -64,23 +71,37 @@ impl Trust {
         Ok(Arc::new(Encrypted { model: model.to_owned(), inner, keys: source.read()? }))
     }
 
-    fn verified(&self, dir: &Path, sealed: bool) -> Result<Option<Verified>> {
+    fn verified(&self, version: &Stored<'_>) -> Result<Option<Verified>> {
         let required = self.require_digests || self.trusted_keys.is_some();
-        if !sealed && required {
+        if !version.found.sealed && required {
             let message = format!("it has no {DIGEST_FILE}, which this server requires; seal the version");
             return Err(Error::invalid(message));
         }
-        if !sealed {
+        if !version.found.sealed {
             return Ok(None);
         }
-        let sums = Sums::read(dir)?;
+        let sums = Sums::read(version.dir)?;
         if let Some(file) = &self.trusted_keys {
-            let signature = signature(dir)?;
+            let signature = signature(version.dir)?;
             trusted_keys(file)?
                 .check(sums.bytes(), &signature)
                 .map_err(|error| error.context(SIGNATURE_FILE))?;
+            is_for(&sums, &version.name)?;
         }
-        sums.verify(dir).map(Some)
+        sums.verify(version.dir).map(Some)
+    }
+}
+
+/// Holds a signature that is for one version to this one.
+///
+/// # Errors
+/// `InvalidArgument` where it is for another.
+fn is_for(sums: &Sums, name: &VersionName) -> Result<()> {
+    match sums.name()? {
+        Some(signed) if signed != *name => Err(Error::invalid(format!(
+            "it is signed as {signed}, and stands here as {name}; sign it as that (girandole seal --sign)"
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -126,6 +147,10 @@ struct Listed {
 }
 
 impl Files for Listed {
+    fn name(&self) -> &str {
+        &self.model
+    }
+
     fn model(&self) -> io::Result<Box<dyn Source>> {
         self.files.open(&self.model)
     }

@@ -21,4 +21,10 @@ impl Clock {
     pub(crate) fn now(&self) -> Duration {
         self.epoch + self.started.elapsed()
     }
+
+    /// The time at a moment, past or to come.
+    pub(crate) fn at(&self, moment: Instant) -> Duration {
+        let later = self.epoch + moment.saturating_duration_since(self.started);
+        later.saturating_sub(self.started.saturating_duration_since(moment))
+    }
 }

@@ -1,9 +1,10 @@
 //! The single door to the runtime: every protocol calls these methods and nothing else.
 //!
 //! [`infer`](Service::infer) stands in `infer.rs`, everything that asks about models or changes them in
-//! `control.rs`, rollouts in `rollout.rs`. All of them read one [`Snapshot`] behind one `ArcSwap`; only the lifecycle
+//! `control.rs`, rollouts in `rollout.rs`, circuit breakers in `breakers.rs`. All of them read one [`Snapshot`] behind one `ArcSwap`; only the lifecycle
 //! stores into it.
 
+mod breakers;
 mod budget;
 mod control;
 mod infer;
@@ -33,6 +34,7 @@ pub use self::{
     budget::{BytesHeld, DEFAULT_IN_FLIGHT_BYTES},
     traffic::{ArmStatus, SetWeights, TrafficStatus},
 };
+pub use crate::breaker::{BreakerState, BreakerStatus};
 use crate::{
     lifecycle::Event, rollout::Clock, shadow::Shadows, snapshot::Snapshot, sync::ArcSwap, trace::Tracer,
     traffic::TrafficStore,

@@ -114,10 +114,10 @@ async fn a_version_that_is_out_is_tried_by_one_request_at_a_time_and_others_go_e
         let routed = snapshot.route(&ask("m", selector)).unwrap();
         (routed.version.version, routed.route.reason, routed.trial)
     };
-    out.without_session(true);
+    out.without_session(true, Instant::now());
     assert!(matches!(goes(""), (1, RouteReason::Fallback, None)));
     assert!(matches!(goes("3"), (3, RouteReason::Version, None)));
-    out.without_session(false);
+    out.without_session(false, Instant::now());
     assert!(matches!(goes(""), (3, RouteReason::Newest, None)));
     // An hour ago, so that it is time to try.
     let then = Instant::now().checked_sub(Duration::from_secs(3600)).unwrap();

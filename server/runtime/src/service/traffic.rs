@@ -11,7 +11,7 @@ use girandole_core::{
     audit::{Actor, Change, What},
 };
 
-use super::Service;
+use super::{BreakerStatus, Service};
 use crate::{
     lifecycle::{Event, TrafficEdit},
     rollout::RolloutStatus,
@@ -33,6 +33,8 @@ pub struct TrafficStatus {
     pub arms: Vec<ArmStatus>,
     /// What shifts their weights by itself.
     pub rollout: Option<RolloutStatus>,
+    /// The circuit breakers of the versions that serve.
+    pub breakers: Vec<BreakerStatus>,
 }
 
 /// How an arm does. The counts are its version's, requests that name the version included.
@@ -82,6 +84,7 @@ impl Service {
             digest: found.as_ref().and_then(FoundTraffic::digest),
             arms: arms(served),
             rollout: self.rollout_status(model)?,
+            breakers: self.breakers(model)?,
         })
     }
 

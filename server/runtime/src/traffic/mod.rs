@@ -8,6 +8,7 @@ mod applied;
 mod binding;
 mod edit;
 mod file;
+mod last_good;
 mod metrics;
 mod overlay;
 mod rollout;
@@ -24,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) use self::{
     applied::Applied,
     file::{FoundTraffic, read},
+    last_good::LastGood,
     metrics::{TrafficMetrics, describe},
     overlay::Overlays,
     store::TrafficStore,

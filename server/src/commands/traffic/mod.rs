@@ -3,20 +3,14 @@
 mod rollout;
 mod view;
 
-use std::{
-    collections::BTreeMap,
-    io::{self, Write},
-    process::ExitCode,
-    thread,
-    time::Duration,
-};
+use std::{collections::BTreeMap, process::ExitCode, thread, time::Duration};
 
 use console::Term;
 use girandole_runtime::rollout::Command;
 use serde_json::{Value, json};
 
 use self::view::Traffic;
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, output::say};
 use crate::{
     admin_client::AdminClient,
     cli::{TrafficCommand, TrafficOptions},
@@ -38,7 +32,7 @@ pub(crate) fn run(options: &TrafficOptions) -> Outcome {
         TrafficCommand::Promote { model, full: true } => control(&client, model, Command::PromoteFull)?,
         TrafficCommand::Abort { model } => control(&client, model, Command::Abort)?,
     };
-    writeln!(io::stdout(), "{}", shown(&answer, options.json)?)?;
+    say!("{}", shown(&answer, options.json)?);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -75,7 +69,7 @@ fn watch(client: &AdminClient, model: &str, as_json: bool) -> Outcome {
             terminal.clear_last_lines(before)?;
             before = text.lines().count();
         }
-        writeln!(io::stdout(), "{text}")?;
+        say!("{text}");
         thread::sleep(EVERY);
     }
 }

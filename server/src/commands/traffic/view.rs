@@ -21,6 +21,8 @@ pub(super) struct Traffic {
     labels: BTreeMap<String, Label>,
     arms: Vec<Arm>,
     rollout: Option<Rollout>,
+    #[serde(default)]
+    circuit_breakers: BTreeMap<u64, Breaker>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -40,6 +42,13 @@ struct Arm {
     errors: u64,
     p50_ms: Option<f64>,
     p99_ms: Option<f64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Breaker {
+    since: Option<String>,
+    reason: Option<String>,
+    next_trial: Option<String>,
 }
 
 impl Traffic {
@@ -70,6 +79,11 @@ impl Traffic {
         }
         for (name, label) in &self.labels {
             let _ = write!(text, "\nlabel {name}: {label}");
+        }
+        for (version, breaker) in &self.circuit_breakers {
+            if let Some(since) = &breaker.since {
+                let _ = write!(text, "\nOUT OF THE TRAFFIC since {since}: version {version}{breaker}");
+            }
         }
         if let Some(rollout) = &self.rollout {
             let _ = write!(text, "\n{rollout}");
@@ -130,6 +144,13 @@ impl std::fmt::Display for Label {
     }
 }
 
+impl std::fmt::Display for Breaker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.next_trial.iter().try_for_each(|next| write!(f, ", tried again at {next}"))?;
+        self.reason.iter().try_for_each(|reason| write!(f, ", {reason}"))
+    }
+}
+
 fn number(version: Option<u64>) -> String {
     version.map_or_else(|| "-".to_owned(), |version| version.to_string())
 }
@@ -153,11 +174,16 @@ mod tests {
         let answer = json!({
             "model": "forecast", "origin": "repository", "digest": "0123456789abcdef", "refused": null,
             "labels": { "canary": { "version": 2, "wanted": 3, "pending": true } },
-            "arms": [arm("canary", 5, json!(1.5)), arm("stable", 95, Value::Null)], "rules": [], "split": null
+            "arms": [arm("canary", 5, json!(1.5)), arm("stable", 95, Value::Null)], "rules": [], "split": null,
+            "circuit_breakers": {
+                "1": { "state": "closed", "since": null, "reason": null, "next_trial": null },
+                "2": { "state": "open", "since": "10:00", "reason": "5 failed", "next_trial": "10:05" },
+            }
         });
         let table = Traffic::read(&answer).unwrap().table();
         let expected = "forecast: traffic.toml 01234567 of the repository\n\
             label canary: version 2, waits for 3\n\
+            OUT OF THE TRAFFIC since 10:00: version 2, tried again at 10:05, 5 failed\n\
             arm                 weight  share %  version     requests   errors     p50 ms     p99 ms\n\
             canary                   5     5.00        2         1234        5      1.500      1.500\n\
             stable                  95    95.00        2         1234        5          -          -";

@@ -1,6 +1,7 @@
 //! The protocol over gRPC: one file for each resource, each a function from message to message.
 
 mod actions;
+mod bounded;
 mod config;
 mod health;
 mod infer;
@@ -11,6 +12,7 @@ mod service;
 mod statistics;
 mod timeout;
 mod trace;
+mod unpack;
 mod until_stop;
 
 use axum::{
@@ -25,13 +27,14 @@ use tonic::{Status, codec::CompressionEncoding, service::Routes};
 use tonic_health::pb::{FILE_DESCRIPTOR_SET as HEALTH, health_server::HealthServer};
 use tonic_reflection::server::Builder;
 
+use self::bounded::Bounded;
 use super::Oip;
 use crate::{
     layers::{
         Style,
         authorize::{Door, authorize},
-        concurrency,
-        intake::{self, Intake},
+        concurrency::Bound,
+        intake::Intake,
     },
     security::Guard,
     stop::Stop,
@@ -56,7 +59,7 @@ pub(crate) fn router(oip: Oip, stop: Stop) -> Result<Router> {
     };
     let limit = oip.limits.max_grpc_message_bytes;
     let intake = Intake { service: oip.service.clone(), limits: oip.limits, style: Style::Grpc };
-    let bound = concurrency::Bound::new(oip.limits.max_concurrent_requests, Style::Grpc);
+    let requests = Bound::new(oip.limits.max_concurrent_requests);
     let guard = oip.guard.clone();
     let health = HealthServer::new(health::Health::new(oip.service.clone(), stop.clone()));
     let mut inference = GrpcInferenceServiceServer::new(service::Inference { oip, stop: stop.clone() })
@@ -65,9 +68,8 @@ pub(crate) fn router(oip: Oip, stop: Stop) -> Result<Router> {
     for encoding in ENCODINGS {
         inference = inference.accept_compressed(encoding).send_compressed(encoding);
     }
-    let bounded = Routes::new(inference).into_axum_router();
-    let bounded = bounded.route_layer(middleware::from_fn_with_state(intake, bounded_body));
-    let bounded = bounded.route_layer(middleware::from_fn_with_state(bound, concurrency::admit));
+    let bounded = Bounded { service: inference, requests, intake };
+    let bounded = Router::new().route_service(&format!("/{SERVICE}/{{*rpc}}"), bounded);
     let others = Routes::builder().routes();
     let others = others
         .add_service(health)
@@ -79,15 +81,6 @@ pub(crate) fn router(oip: Oip, stop: Stop) -> Result<Router> {
     let all = bounded.merge(others);
     let all = if guard.is_open() { all } else { all.layer(middleware::from_fn_with_state(guard, guarded)) };
     Ok(all.fallback(unknown))
-}
-
-/// Holds a call's body to its bounds. A stream goes on for as long as the client likes, and each of its messages counts
-/// once it runs.
-async fn bounded_body(intake: State<Intake>, request: Request, next: Next) -> Response {
-    match request.uri().path().ends_with("/ModelStreamInfer") {
-        true => next.run(request).await,
-        false => intake::bound(intake, request, next).await,
-    }
 }
 
 /// Lets a call in where the policy allows what it does.

@@ -21,6 +21,7 @@ const OFFLOAD_ABOVE: usize = 1 << 20;
 
 /// Runs a request.
 pub(super) async fn infer(State(oip): State<Oip>, path: ModelPath, headers: HeaderMap, body: Body) -> Answer {
+    let _place = oip.requests.enter()?;
     let body = body::read(&headers, body, oip.limits.max_body_bytes).await?;
     let size = body.len();
     let form = binary::split(&headers, body)?;

@@ -31,7 +31,6 @@ use crate::{
     layers::{
         Style,
         authorize::{Door, authorize},
-        concurrency,
     },
     security::Guard,
 };
@@ -57,9 +56,7 @@ impl Does {
 }
 
 /// Every route and what serves it, in the order of the OpenAPI document.
-fn table(oip: &Oip) -> Vec<Row> {
-    let bound = concurrency::Bound::new(oip.limits.max_concurrent_requests, Style::Rest);
-    let infer = post(infer::infer).layer(middleware::from_fn_with_state(bound, concurrency::admit));
+fn table() -> Vec<Row> {
     let [probe, run, describe, observe, administer] =
         [Action::Probe, Action::Infer, Action::Describe, Action::Observe, Action::Administer].map(Does::only);
     let settings = Does { get: Action::Observe, post: Action::Administer };
@@ -75,8 +72,8 @@ fn table(oip: &Oip) -> Vec<Row> {
         ("/v2/models/{model}/versions/{version}", get(metadata::model), describe),
         ("/v2/models/{model}/ready", get(health::model), describe),
         ("/v2/models/{model}/versions/{version}/ready", get(health::model), describe),
-        ("/v2/models/{model}/infer", infer.clone(), run),
-        ("/v2/models/{model}/versions/{version}/infer", infer, run),
+        ("/v2/models/{model}/infer", post(infer::infer), run),
+        ("/v2/models/{model}/versions/{version}/infer", post(infer::infer), run),
         ("/v2/models/{model}/config", get(config::model), describe),
         ("/v2/models/{model}/versions/{version}/config", get(config::model), describe),
         ("/v2/models/{model}/stats", get(statistics::model), observe),
@@ -98,7 +95,7 @@ fn table(oip: &Oip) -> Vec<Row> {
 /// The protocol's routes, each behind what the policy says of it.
 pub(crate) fn router(oip: Oip) -> Router {
     let mut router = Router::new();
-    for (path, methods, does) in table(&oip) {
+    for (path, methods, does) in table() {
         router = router.route(path, guarded(methods, does, &oip.guard));
     }
     router.fallback(unknown).method_not_allowed_fallback(wrong_verb).with_state(oip)

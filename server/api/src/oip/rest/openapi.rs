@@ -53,6 +53,24 @@ mod tests {
         assert_eq!(served(), documented);
     }
 
+    /// Whether a path is one of those that are open to everybody.
+    fn is_probe(path: &str) -> bool {
+        let row = format!("(\"{path}\", ");
+        let found = include_str!("mod.rs").lines().find(|line| line.trim().starts_with(&row));
+        found.is_some_and(|line| line.ends_with(", probe),"))
+    }
+
+    #[test]
+    fn every_operation_says_that_the_policy_may_refuse_it() {
+        let document: Value = serde_json::from_str(DOCUMENT).unwrap();
+        for (path, verb) in served() {
+            let refusals = |code: &str| !document["paths"][&path][&verb]["responses"][code].is_null();
+            assert!(refusals("401"), "{path} {verb}: a wrong credential is refused everywhere");
+            assert_eq!(refusals("403"), !is_probe(&path), "{path} {verb}");
+        }
+        assert!(is_probe("/livez") && !is_probe("/v2"));
+    }
+
     #[test]
     fn every_reference_leads_somewhere() {
         let document: Value = serde_json::from_str(DOCUMENT).unwrap();

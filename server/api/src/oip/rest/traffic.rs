@@ -1,5 +1,6 @@
-//! Where a model's requests go now: its labels, rules, split and rollout.
+//! Where a model's requests go now: its labels, rules, split, rollout and circuit breakers.
 
+mod breaker;
 mod rollout;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use axum::extract::State;
 use girandole_runtime::{
     rollout::RolloutStatus,
     routing::Routes,
+    service::BreakerStatus,
     traffic::{Arm, Binding, Rule, Shadow},
 };
 use serde::Serialize;
@@ -23,6 +25,7 @@ pub(crate) struct Traffic<'a> {
     split: Option<Split<'a>>,
     shadow: Option<ShadowLine>,
     rollout: Option<rollout::Rollout>,
+    circuit_breakers: BTreeMap<u64, breaker::Breaker>,
     refused: Option<&'a str>,
 }
 
@@ -65,11 +68,15 @@ struct ShadowLine {
 /// The traffic that applies.
 pub(super) async fn model(State(oip): State<Oip>, path: ModelPath) -> Answer {
     let (routes, rollout) = (oip.service.routes(&path.name)?, oip.service.rollout_status(&path.name)?);
-    super::json(&traffic(&routes, rollout))
+    super::json(&traffic(&routes, rollout, oip.service.breakers(&path.name)?))
 }
 
 /// The traffic that routes follow.
-pub(crate) fn traffic(routes: &Routes, rollout: Option<RolloutStatus>) -> Traffic<'_> {
+pub(crate) fn traffic(
+    routes: &Routes,
+    rollout: Option<RolloutStatus>,
+    breakers: Vec<BreakerStatus>,
+) -> Traffic<'_> {
     let traffic = &routes.traffic;
     Traffic {
         labels: routes.labels.iter().map(|(name, binding)| (name.as_str(), label(binding))).collect(),
@@ -80,6 +87,7 @@ pub(crate) fn traffic(routes: &Routes, rollout: Option<RolloutStatus>) -> Traffi
         }),
         shadow: traffic.shadow.as_ref().map(|one| shadow(routes, one)),
         rollout: rollout.map(Into::into),
+        circuit_breakers: breakers.into_iter().map(|status| (status.version, status.into())).collect(),
         refused: routes.refused.as_deref(),
     }
 }

@@ -2,11 +2,17 @@
 
 use std::fs;
 
-use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedKey, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams,
+    date_time_ymd, generate_simple_self_signed,
+};
 use rustls::{
     ClientConfig, ClientConnection, ConnectionCommon, NamedGroup, ServerConnection,
     crypto::{CryptoProvider, SupportedKxGroup, aws_lc_rs::kx_group},
 };
+
+use rustls_pki_types::UnixTime;
 
 use super::*;
 
@@ -55,6 +61,60 @@ fn what_is_wrong_with_the_files_is_said_without_their_paths() {
     write(&files, &pair());
     fs::write(&files.key, "nothing").unwrap();
     assert_eq!(error(&files), "the TLS key file holds no PEM private key");
+}
+
+/// An authority, and its certificate in PEM.
+fn authority(name: &str) -> (Issuer<'static, KeyPair>, String) {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let key = KeyPair::generate().unwrap();
+    let pem = params.self_signed(&key).unwrap().pem();
+    (Issuer::new(params, key), pem)
+}
+
+fn client(issuer: &Issuer<'_, KeyPair>, serial: u64) -> CertificateDer<'static> {
+    let mut params = CertificateParams::new(vec!["client".to_owned()]).unwrap();
+    params.serial_number = Some(serial.into());
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params.signed_by(&KeyPair::generate().unwrap(), issuer).unwrap().der().clone()
+}
+
+fn revoked(issuer: &Issuer<'_, KeyPair>, serial: u64) -> String {
+    let revoked = RevokedCertParams {
+        serial_number: serial.into(),
+        revocation_time: date_time_ymd(2026, 1, 1),
+        reason_code: None,
+        invalidity_date: None,
+    };
+    let list = CertificateRevocationListParams {
+        this_update: date_time_ymd(2026, 1, 1),
+        next_update: date_time_ymd(2026, 1, 2),
+        crl_number: 1.into(),
+        issuing_distribution_point: None,
+        revoked_certs: vec![revoked],
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    list.signed_by(issuer).unwrap().pem().unwrap()
+}
+
+#[test]
+fn a_revoked_client_is_refused_and_so_is_one_whose_authority_forgot_its_list() {
+    let ((one, one_pem), (other, other_pem)) = (authority("one"), authority("other"));
+    let lets_in = |pem: &str, client: &CertificateDer<'_>| {
+        verifier(pem.as_bytes(), true).unwrap().verify_client_cert(client, &[], UnixTime::now()).is_ok()
+    };
+    let (good, bad, foreign) = (client(&one, 6), client(&one, 7), client(&other, 7));
+    let both = format!("{one_pem}{other_pem}");
+    assert!(lets_in(&both, &bad) && lets_in(&both, &foreign), "without lists all are good");
+    let listed = format!("{both}{}", revoked(&one, 7));
+    assert!(lets_in(&listed, &good) && !lets_in(&listed, &bad) && !lets_in(&listed, &foreign));
+    let all = format!("{listed}{}", revoked(&other, 8));
+    assert!(lets_in(&all, &good) && !lets_in(&all, &bad) && lets_in(&all, &foreign));
+    let damaged = format!("{both}-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n");
+    let why = verifier(damaged.as_bytes(), true).unwrap_err();
+    assert!(why.message().contains("revocation list that cannot be used"), "{why}");
 }
 
 /// Hands over what one side has to say.

@@ -41,4 +41,8 @@ impl Op for If {
         let captured = taken.take_captured(&mut values)?;
         Ok(taken.run(smallvec![], captured, run)?.into())
     }
+
+    fn keeps_types(&self) -> bool {
+        true
+    }
 }

@@ -75,6 +75,10 @@ impl Op for Loop {
         }
         Ok(outputs)
     }
+
+    fn keeps_types(&self) -> bool {
+        true
+    }
 }
 
 fn only_int(tensor: &Tensor) -> Result<i64> {

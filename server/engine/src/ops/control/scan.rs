@@ -64,6 +64,10 @@ impl Op for Scan {
         let own = own.collect::<Result<Vec<_>>>()?;
         if self.batched { self.batches(&own, &captured, run) } else { self.scan(own, &captured, run) }
     }
+
+    fn keeps_types(&self) -> bool {
+        true
+    }
 }
 
 impl Scan {

@@ -71,4 +71,8 @@ impl Op for SequenceMap {
         }
         Ok(mapped.into_iter().map(|items| Value::Sequence(Arc::new(items))).collect())
     }
+
+    fn keeps_types(&self) -> bool {
+        true
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Every loop stands on one of few kernels: [`parallel`] maps, [`broadcast`] zips, `reduce` folds.
 
-mod axes;
+pub(crate) mod axes;
 pub(crate) mod binary;
 pub(crate) mod broadcast;
 pub(crate) mod cast;
@@ -10,7 +10,7 @@ pub(crate) mod cumulative;
 mod det;
 pub(crate) mod extremum;
 pub(crate) mod facts;
-mod number;
+pub(crate) mod number;
 mod parallel;
 mod quantize;
 mod random;

@@ -64,6 +64,11 @@ impl Op for Softmax {
 }
 
 impl Softmax {
+    /// The axis of a tensor of `rank` that it goes over; `None` where it goes over several.
+    pub(crate) fn only_axis(&self, rank: usize) -> Option<usize> {
+        index(self.axis, rank).ok().filter(|axis| !self.flatten || axis + 1 == rank)
+    }
+
     /// Whether it is `Softmax` proper of the last axis of a tensor of `rank`.
     pub(crate) fn is_last_axis(&self, rank: usize) -> bool {
         matches!(self.kind, Kind::Softmax) && index(self.axis, rank).is_ok_and(|axis| axis + 1 == rank)

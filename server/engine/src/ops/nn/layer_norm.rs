@@ -74,6 +74,11 @@ struct Rows<T> {
 }
 
 impl LayerNorm {
+    /// The first axis of a tensor of `rank` that rows are made of.
+    pub(crate) fn first_axis(&self, rank: usize) -> Option<usize> {
+        axis_of(self.axis, rank).ok()
+    }
+
     /// What rows along the last axis of a tensor of `rank` are brought to, and epsilon; `None` where rows are
     /// more than that axis or statistics are asked for.
     pub(crate) fn of_last_axis(&self, rank: usize) -> Option<(To, f32)> {

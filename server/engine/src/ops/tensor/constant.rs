@@ -62,9 +62,11 @@ fn fill_value(node: &NodeDef<'_>) -> Result<Tensor> {
     Err(OpError::invalid(format!("attribute 'value' must hold one element, got {}", value.len())))
 }
 
+/// `ConstantOfShape`.
 #[derive(Debug)]
-struct ConstantOfShape {
-    value: Tensor,
+pub(crate) struct ConstantOfShape {
+    /// What every element is: a tensor of one.
+    pub(crate) value: Tensor,
 }
 
 impl Op for ConstantOfShape {

@@ -2,7 +2,7 @@
 
 mod compress;
 pub(crate) mod concat;
-mod constant;
+pub(crate) mod constant;
 mod crop_pad;
 mod depth_space;
 pub(crate) mod expand;
@@ -15,7 +15,7 @@ mod non_zero;
 mod one_hot;
 mod pad;
 mod params;
-mod range;
+pub(crate) mod range;
 pub(crate) mod reshape;
 pub(crate) mod resize;
 mod reverse_sequence;

@@ -12,7 +12,7 @@ use super::shapes::{contents, one_fact};
 pub(super) const OPS: &[OpDef] = &[OpDef::onnx("Range", 11, |_| boxed(Range))];
 
 #[derive(Debug)]
-struct Range;
+pub(crate) struct Range;
 
 impl Op for Range {
     fn infer(&self, inputs: &Facts<'_>, _outputs: usize) -> Result<Vec<Fact>> {

@@ -88,6 +88,31 @@ impl Bounds {
     }
 }
 
+/// What is cut of an axis, as far as it is known when the model loads.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownCut {
+    pub(crate) axis: usize,
+    pub(crate) start: i64,
+    pub(crate) end: End,
+    pub(crate) step: i64,
+}
+
+/// Where a cut ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// At this index, counted from the end where it is negative.
+    At(i64),
+    /// At the size that a run gives.
+    Size(SymDim),
+}
+
+impl KnownCut {
+    /// Whether it ends where every axis has ended.
+    pub(crate) fn is_to_the_end(&self) -> bool {
+        matches!(self.end, End::At(end) if end >= i64::from(i32::MAX))
+    }
+}
+
 impl Slice {
     fn parse(node: &NodeDef<'_>) -> Result<Self> {
         let list = |name, input| IntList::parse(node, name, input, 10);
@@ -112,6 +137,21 @@ impl Slice {
             axes: self.axes.known(facts).given()?,
             steps: self.steps.known(facts).given()?,
         })
+    }
+
+    /// What it cuts of each axis that it names, as far as that is known when the model loads.
+    pub(crate) fn known_cuts(&self, facts: &Facts<'_>) -> Option<Vec<KnownCut>> {
+        let rank = facts.shape(0)?.len();
+        let (ends, bounds) = if let Some(bounds) = self.known_bounds(facts) {
+            (bounds.ends.iter().map(|&end| End::At(end)).collect::<Vec<_>>(), bounds)
+        } else {
+            let IntList::Input(input) = self.ends else { return None };
+            let ends: Vec<End> = contents(facts.get(input))?.into_iter().map(End::Size).collect();
+            let bounds = self.bounds_to(vec![0; ends.len()], facts)?;
+            (ends, bounds)
+        };
+        let cuts = bounds.cuts(rank).ok()?.into_iter().zip(ends);
+        Some(cuts.map(|((axis, start, _, step), end)| KnownCut { axis, start, end, step }).collect())
     }
 
     /// The only axis that loses indices, and its first index that is left, where neighbours stay neighbours

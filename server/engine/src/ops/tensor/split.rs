@@ -60,6 +60,11 @@ impl Split {
 }
 
 impl Split {
+    /// The axis of a tensor of `rank` that it parts.
+    pub(crate) fn along(&self, rank: usize) -> Option<usize> {
+        axis(self.axis, rank).ok()
+    }
+
     /// The axis, and where along it output `number` begins, where that is known when the model loads.
     pub(crate) fn begin(&self, facts: &Facts<'_>, number: usize) -> Option<(usize, usize)> {
         let shape = facts.shape(0)?;

@@ -33,7 +33,7 @@ pub(super) fn hard_sigmoid(view: &View<'_>, root: &Node, edit: &mut Edit) -> Opt
     let (x, line) = Polynomial::of_unknown(view, node.input(0)?)?;
     let scale = product.constant;
     let [offset, slope, ..] = line.scaled(scale);
-    if low != 0.0 || !near(f64::from(high) * scale, 1.0) || !line.is_line() {
+    if low != 0.0 || !near(view, f64::from(high) * scale, 1.0) || !line.is_line() {
         return None;
     }
     let function = Function::HardSigmoid { slope: slope as f32, offset: offset as f32 };
@@ -54,14 +54,14 @@ pub(super) fn gated(view: &View<'_>, root: &Node, edit: &mut Edit) -> Option<()>
 fn gate_of(view: &View<'_>, x: ValueId, gate: ValueId, constant: f64) -> Option<Function> {
     let node = view.maker(gate)?;
     if let Some(whole) = whole_gate(view, x, node) {
-        return near(constant, 1.0).then_some(whole);
+        return near(view, constant, 1.0).then_some(whole);
     }
     if let Some(Function::Clip { low: 0.0, high }) = fixed_bounds(view, node) {
         let line = Polynomial::of(view, node.input(0)?, x)?.scaled(constant);
-        let swish = near(line[0], 0.5) && near(line[1], 1.0 / 6.0) && line[2..] == [0.0, 0.0];
-        return (swish && near(f64::from(high) * constant, 1.0)).then_some(Function::HardSwish);
+        let swish = near(view, line[0], 0.5) && near(view, line[1], 1.0 / 6.0) && line[2..] == [0.0, 0.0];
+        return (swish && near(view, f64::from(high) * constant, 1.0)).then_some(Function::HardSwish);
     }
-    half_gate(view, x, gate).filter(|_| near(constant, 0.5))
+    half_gate(view, x, gate).filter(|_| near(view, constant, 0.5))
 }
 
 /// Gates between 0 and 1: those of SiLU, HardSwish and Mish.
@@ -74,7 +74,7 @@ fn whole_gate(view: &View<'_>, x: ValueId, gate: &Node) -> Option<Function> {
             line.is_line().then_some(Function::Silu { scale: scale as f32 })
         }
         Function::HardSigmoid { slope, offset } => {
-            let swish = near(f64::from(slope), 1.0 / 6.0) && offset == 0.5;
+            let swish = near(view, f64::from(slope), 1.0 / 6.0) && offset == 0.5;
             (swish && argument == x).then_some(Function::HardSwish)
         }
         Function::Tanh => {
@@ -103,7 +103,7 @@ fn half_gate(view: &View<'_>, x: ValueId, gate: ValueId) -> Option<Function> {
         Function::Tanh => ([0.0, slope, 0.0, slope * 0.044_715], Function::GeluTanh),
         _ => return None,
     };
-    let fits = argument.0.iter().zip(expected).all(|(&came, expected)| near(came, expected));
+    let fits = argument.0.iter().zip(expected).all(|(&came, expected)| near(view, came, expected));
     (one == 1.0 && fits).then_some(function)
 }
 
@@ -139,6 +139,6 @@ fn fixed_bounds(view: &View<'_>, node: &Node) -> Option<Function> {
 }
 
 /// Equal but for a constant's rounding.
-fn near(came: f64, expected: f64) -> bool {
-    (came - expected).abs() <= 1e-5 * expected.abs()
+fn near(view: &View<'_>, came: f64, expected: f64) -> bool {
+    (came - expected).abs() <= view.rounding() * expected.abs()
 }

@@ -72,6 +72,16 @@ impl<'g> View<'g> {
         (tensor.elem() == ElemType::F32).then(|| tensor.to_scalar::<f32>().ok()).flatten()
     }
 
+    /// How far a number may be from what it stands for, as a part of it: two roundings to the type that the file has
+    /// its floats in.
+    pub(crate) const fn rounding(&self) -> f64 {
+        match self.graph.half {
+            Some(ElemType::F16) => 1.0 / 1024.0,
+            Some(_) => 1.0 / 128.0,
+            None => 1e-5,
+        }
+    }
+
     /// The node that makes a value.
     pub(crate) fn maker(&self, id: ValueId) -> Option<&'g Node> {
         self.graph.nodes.get(self.maker[id.index()]?)

@@ -3,7 +3,7 @@
 
 mod entries;
 mod fields;
-mod random;
+pub(crate) mod random;
 mod raw;
 mod trial;
 mod zoo;

@@ -1,18 +1,15 @@
 //! Sessions whose device is lost: who is told, and when they run again.
 
-use std::{
-    collections::VecDeque,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::collections::VecDeque;
 
 use girandole_core::{
     BatchInput, DType, DeviceKind, DeviceRun, ErrorCode, ModelSpec, Reply, Session, SessionOptions, Shape,
 };
-use metrics_exporter_prometheus::PrometheusBuilder;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 
 use super::*;
 use crate::{
-    batcher::{recover::Stage, service::Dispatch, testing::message},
+    batcher::{dispatch::Dispatch, recover::Stage, testing::message},
     breaker::Breaker,
     settings::CircuitBreaker,
     statistics::Recorder,
@@ -24,13 +21,21 @@ struct Lossy {
     spec: ModelSpec,
     /// How the next sessions open; `Ok` once it is empty.
     opens: Arc<Mutex<VecDeque<Result<()>>>>,
-    broken: Arc<AtomicBool>,
+    broken: Arc<Mutex<Vec<Placement>>>,
     gate: Gate,
     /// Replies of batches that stand at the gate.
     stuck: Arc<Mutex<Vec<Reply>>>,
 }
 
-struct LossySession(Lossy, bool);
+struct LossySession {
+    model: Lossy,
+    placement: Placement,
+    is_broken: bool,
+}
+
+const fn gpu(index: usize) -> Placement {
+    Placement { kind: DeviceKind::Gpu, index }
+}
 
 impl Lossy {
     fn new(opens: impl IntoIterator<Item = Result<()>>) -> Self {
@@ -38,11 +43,18 @@ impl Lossy {
         Self { spec: spec(1), opens: Arc::new(Mutex::new(opens.into_iter().collect())), broken, gate, stuck }
     }
 
+    fn lose(&self, device: Placement) {
+        lock(&self.broken).push(device);
+    }
+
     fn serve(&self, instances: usize) -> Bench {
-        let gpu = Placement { kind: DeviceKind::Gpu, index: 0 };
+        self.serve_on(&vec![gpu(0); instances])
+    }
+
+    fn serve_on(&self, placements: &[Placement]) -> Bench {
         let serving = Serving::start(ServingOptions {
             model: Arc::new(self.clone()),
-            settings: Arc::new(ModelSettings { instances: vec![gpu; instances], ..settings(1) }),
+            settings: Arc::new(ModelSettings { instances: placements.to_vec(), ..settings(1) }),
             name: "m".into(),
             version: 1,
             cores: CoreBudget::new(1),
@@ -58,13 +70,14 @@ impl Model for Lossy {
         &self.spec
     }
 
-    fn session(&self, _options: &SessionOptions) -> Result<Box<dyn Session>> {
+    fn session(&self, options: &SessionOptions) -> Result<Box<dyn Session>> {
         lock(&self.opens).pop_front().unwrap_or(Ok(()))?;
-        Ok(Box::new(LossySession(self.clone(), false)))
+        let placement = options.placement;
+        Ok(Box::new(LossySession { model: self.clone(), placement, is_broken: false }))
     }
 
     fn memory(&self) -> Vec<MemoryUse> {
-        vec![MemoryUse { placement: Placement { kind: DeviceKind::Gpu, index: 0 }, bytes: 100 }]
+        vec![MemoryUse { placement: gpu(0), bytes: 100 }, MemoryUse { placement: gpu(1), bytes: 200 }]
     }
 }
 
@@ -73,12 +86,12 @@ impl Session for LossySession {
     fn run(&mut self, batch: Batch, reply: Reply) {
         match batch.inputs[0].parts[0][0] {
             200 => {
-                self.1 = true;
+                self.is_broken = true;
                 reply.send(Err(Error::unavailable("GPU 0 was lost")));
             }
             100 => {
-                lock(&self.0.stuck).push(reply);
-                self.0.gate.pass();
+                lock(&self.model.stuck).push(reply);
+                self.model.gate.pass();
             }
             _ => reply.send(echo(&batch).map(|outputs| BatchOutputs {
                 device: Some(DeviceRun { replayed: true, phases: None }),
@@ -88,7 +101,7 @@ impl Session for LossySession {
     }
 
     fn is_lost(&self) -> bool {
-        self.1 || self.0.broken.load(Ordering::SeqCst)
+        self.is_broken || lock(&self.model.broken).contains(&self.placement)
     }
 
     fn memory(&self) -> u64 {
@@ -123,7 +136,7 @@ async fn a_lost_session_is_opened_anew_and_requests_are_refused_until_then() {
 async fn an_idle_session_notices_that_its_device_was_lost() {
     let model = Lossy::new([Ok(()), held()]);
     let bench = model.serve(1);
-    model.broken.store(true, Ordering::SeqCst);
+    model.lose(gpu(0));
     while bench.serving.health().is_ok() {
         tokio::task::yield_now().await;
     }
@@ -168,21 +181,44 @@ async fn other_instances_take_over() {
 async fn memory_is_the_weights_and_what_sessions_hold() {
     let recorder = PrometheusBuilder::new().build_recorder();
     let bench = ::metrics::with_local_recorder(&recorder, || Lossy::new([]).serve(2));
-    let handle = recorder.handle();
-    let shown = |bytes: u64| {
-        let line = format!("girandole_device_memory_bytes{{model=\"m\",version=\"1\",device=\"0\"}} {bytes}");
-        handle.render().lines().any(|shown| shown == line)
-    };
+    let shown = |bytes: u64| shows(&recorder, 0, bytes);
     bench.serving.warm_up(&row(1)).unwrap();
     while !shown(100 + 2 * 7) {
         tokio::task::yield_now().await;
     }
-    let gpu = Placement { kind: DeviceKind::Gpu, index: 0 };
-    assert_eq!(bench.serving.statistics().memory, [MemoryUse { placement: gpu, bytes: 114 }]);
+    assert_eq!(bench.serving.statistics().memory[0], MemoryUse { placement: gpu(0), bytes: 114 });
     drop(bench);
     while !shown(0) {
         tokio::task::yield_now().await;
     }
+}
+
+/// Whether a device's gauge says that the version holds so many bytes there.
+fn shows(recorder: &PrometheusRecorder, device: usize, bytes: u64) -> bool {
+    let labels = format!("model=\"m\",version=\"1\",device=\"{device}\"");
+    let line = format!("girandole_device_memory_bytes{{{labels}}} {bytes}");
+    recorder.handle().render().lines().any(|shown| shown == line)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_device_takes_its_own_instances_and_no_others() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let model = Lossy::new((0..4).map(|_| Ok(())).chain((0..99).map(|_| held())));
+    let placements = [gpu(0), gpu(0), gpu(1), gpu(1)];
+    let bench = ::metrics::with_local_recorder(&recorder, || model.serve_on(&placements));
+    bench.serving.warm_up(&row(1)).unwrap();
+    while !(shows(&recorder, 0, 100 + 2 * 7) && shows(&recorder, 1, 200 + 2 * 7)) {
+        tokio::task::yield_now().await;
+    }
+    model.lose(gpu(1));
+    while !shows(&recorder, 1, 200) {
+        tokio::task::yield_now().await;
+    }
+    for value in 0..9 {
+        assert_eq!(answered(bench.send(&[value])).await, [value]);
+    }
+    assert_eq!(bench.serving.health(), Ok(()));
+    assert!(shows(&recorder, 0, 100 + 2 * 7));
 }
 
 /// A batch of one row.

@@ -83,7 +83,7 @@ async fn a_load_that_takes_long_says_why_and_what_serves_goes_on() {
     until(&handle, |snapshot| reason(snapshot).is_some_and(|reason| !reason.is_empty())).await;
     let entry = index(&service, "m", 2);
     assert_eq!(entry.state, Some(VersionState::Loading));
-    assert!(entry.reason.contains("--load-priority idle"), "{}", entry.reason);
+    assert!(entry.reason.contains("--load-priority low"), "{}", entry.reason);
     assert_eq!(ask(&service, "m", VersionSelector::Any).await, Ok(1));
     open.send(()).unwrap();
     loading.await.unwrap().unwrap();

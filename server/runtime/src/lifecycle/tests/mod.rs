@@ -24,7 +24,7 @@ use girandole_core::{
     mock::{MockLoader, MockModel},
 };
 
-use super::{ControlMode, Runtime, RuntimeHandle, RuntimeOptions};
+use super::{ControlMode, LoadPriority, Runtime, RuntimeHandle, RuntimeOptions};
 use crate::{
     repository::seal,
     service::{IndexEntry, Service, VersionState},
@@ -114,6 +114,8 @@ fn options(root: &Path, control_mode: ControlMode) -> RuntimeOptions {
         poll_interval: Duration::from_millis(20),
         settle_time: Duration::from_secs(3600),
         cores: 2,
+        // What nobody else wants is nothing for as long as other tests compute.
+        load_priority: LoadPriority::Low,
         ..RuntimeOptions::default()
     }
 }

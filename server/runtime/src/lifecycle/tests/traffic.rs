@@ -79,6 +79,29 @@ async fn a_label_without_any_version_is_unavailable_and_says_why() {
 }
 
 #[tokio::test]
+async fn a_pending_label_has_its_last_version_after_a_restart_too() {
+    let repository = Repository::new();
+    for version in [1, 4] {
+        repository.sealed("m", version, &version.to_string());
+    }
+    repository.write("m/traffic.toml", "[labels]\nstable = 1\n");
+    let state = tempfile::tempdir().unwrap();
+    let options =
+        || RuntimeOptions { state_dir: Some(state.path().to_owned()), ..follow(&repository.path()) };
+    let (_, handle) = start(options()).await;
+    until_serving(&handle, "m", &[1, 4]).await;
+    repository.write("m/traffic.toml", "[labels]\nstable = 2\n");
+    until_routes(&handle, |routes| routes.labels["stable"].wanted == 2).await;
+    assert!(handle.shutdown(PATIENCE).await);
+    let (service, handle) = start(options()).await;
+    until_serving(&handle, "m", &[1, 4]).await;
+    assert_eq!(ask(&service, "m", label("stable")).await, Ok(1));
+    repository.sealed("m", 2, "2");
+    until_serving(&handle, "m", &[2, 4]).await;
+    assert_eq!(ask(&service, "m", label("stable")).await, Ok(2));
+}
+
+#[tokio::test]
 async fn a_file_that_cannot_be_honoured_changes_nothing_and_says_why() {
     let repository = Repository::new();
     repository.sealed("m", 1, "1");

@@ -8,7 +8,7 @@ use std::{
 
 use girandole_core::{Error, Result};
 
-use super::{DIGEST_FILE, Digests, Verified, files, verified::Checkpoints};
+use super::{DIGEST_FILE, Digests, Verified, VersionName, files, verified::Checkpoints};
 
 const MAX_BYTES: u64 = 16 << 20;
 
@@ -38,14 +38,24 @@ impl Sums {
         &self.0
     }
 
+    /// Which version of which model it is of, where it says that.
+    ///
+    /// # Errors
+    /// `InvalidArgument` where what it says is no name.
+    pub(in crate::repository) fn name(&self) -> Result<Option<VersionName>> {
+        VersionName::read(self.text()?)
+    }
+
+    fn text(&self) -> Result<&str> {
+        str::from_utf8(&self.0).map_err(|_| Error::invalid(format!("{DIGEST_FILE} is not text")))
+    }
+
     /// Checks every file of a version's directory against its digests.
     ///
     /// # Errors
     /// `InvalidArgument` that names the files that differ, are missing or are not listed.
     pub(in crate::repository) fn verify(&self, dir: &Path) -> Result<Verified> {
-        let text =
-            str::from_utf8(&self.0).map_err(|_| Error::invalid(format!("{DIGEST_FILE} is not text")))?;
-        let listed = parse(text)?;
+        let listed = parse(self.text()?)?;
         let present = files(dir).map_err(|e| match e.kind() {
             io::ErrorKind::InvalidData => Error::invalid(e.to_string()),
             kind => Error::unavailable(format!("its files cannot be read: {kind}")),
@@ -73,7 +83,8 @@ impl Sums {
 
 pub(super) fn parse(text: &str) -> Result<Digests> {
     let mut digests = Digests::new();
-    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+    let lists = |line: &str| !line.trim().is_empty() && !line.starts_with('#');
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| lists(line)) {
         let (digest, path) = parse_line(line).ok_or_else(|| {
             let what = "must be 64 hexadecimal digits, two spaces and a path within the directory";
             Error::invalid(format!("{DIGEST_FILE} line {}: {what}", number + 1))

@@ -33,6 +33,18 @@ fn what_is_sealed_verifies_and_is_sha256sums_form() {
 }
 
 #[test]
+fn comments_are_passed_over_as_sha256sum_does() {
+    let dir = sealed();
+    let (path, before) = (dir.path().join(DIGEST_FILE), version_digest(dir.path()).unwrap());
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("# model: m\n# version: 1\n#{text}{text}")).unwrap();
+    verify(dir.path()).unwrap();
+    let name = VersionName { model: "m".into(), version: 1 };
+    assert_eq!(Sums::read(dir.path()).unwrap().name(), Ok(Some(name)));
+    assert_eq!(version_digest(dir.path()).unwrap(), before, "a name is none of its files");
+}
+
+#[test]
 fn every_difference_is_named() {
     let dir = sealed();
     fs::write(dir.path().join("model.onnx"), "abd").unwrap();
@@ -68,6 +80,7 @@ fn what_changes_after_the_check_is_not_read() {
     let verified = verify(dir.path()).unwrap();
     assert_eq!(read(&verified, "model.onnx").unwrap(), "abc");
     assert!(read(&verified, ".hidden").unwrap_err().to_string().contains("not listed"));
+    assert_eq!(read(&verified, "none").unwrap_err().kind(), io::ErrorKind::NotFound);
     assert!(read(&verified, "../model.onnx").unwrap_err().to_string().contains("not listed"));
     let open = verified.open("model.onnx").unwrap();
     for other in ["abd", "ab"] {

@@ -46,12 +46,13 @@ impl Verified {
     /// Opens a file; what is not as it was when it was checked is an error when it is read.
     ///
     /// # Errors
-    /// Where it is not listed, or cannot be opened.
+    /// Where it is not listed (of the kind `NotFound`), or cannot be opened.
     pub(in crate::repository) fn open(&self, path: &str) -> io::Result<Box<dyn Source>> {
-        let known = self
-            .files
-            .get(path)
-            .ok_or_else(|| io::Error::other(format!("'{path}' is not listed in {}", super::DIGEST_FILE)))?;
+        let unlisted = || {
+            let message = format!("'{path}' is not listed in {}", super::DIGEST_FILE);
+            io::Error::new(io::ErrorKind::NotFound, message)
+        };
+        let known = self.files.get(path).ok_or_else(unlisted)?;
         let file = File::open(self.dir.join(path))?;
         Ok(Box::new(Chunked::new(Checked { file, known: known.clone() })))
     }

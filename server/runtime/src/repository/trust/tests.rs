@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use girandole_seal::{ModelKeys, SigningKey};
 
 use super::{super::scan::version_files, *};
-use crate::repository::{encrypt, seal};
+use crate::repository::{Signing, encrypt, seal};
 
 /// The example of RFC 8410, section 10.
 const PRIVATE: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n";
@@ -40,14 +40,21 @@ impl Case {
     }
 
     fn sign(&self) {
-        seal(&self.path("1"), Some(&SigningKey::from_pem(PRIVATE.as_bytes()).unwrap())).unwrap();
+        self.sign_as(Some(("m", 1)));
+    }
+
+    fn sign_as(&self, name: Option<(&str, u64)>) {
+        let key = SigningKey::from_pem(PRIVATE.as_bytes()).unwrap();
+        let name = name.map(|(model, version)| VersionName { model: model.into(), version });
+        seal(&self.path("1"), Some(&Signing { key, name })).unwrap();
     }
 
     fn files(&self) -> Result<Arc<dyn Files>> {
         let files = version_files(&self.path("1")).unwrap();
         let sealed = files.contains_key(DIGEST_FILE);
-        let version = FoundVersion { files, sealed, settling: false };
-        self.trust.files(&version, &self.path("1"), "model.onnx")
+        let found = FoundVersion { files, sealed, settling: false };
+        let name = VersionName { model: "m".into(), version: 1 };
+        self.trust.files(&Stored { name, dir: &self.path("1"), found: &found }, "model.onnx")
     }
 
     fn model(&self) -> Result<String> {
@@ -86,6 +93,32 @@ fn another_key_is_refused_until_it_is_trusted_beside_the_old_one() {
     assert!(case.trust.check().is_err());
     fs::remove_file(case.path("trusted.pem")).unwrap();
     assert!(case.refused().contains("cannot be read"));
+}
+
+#[test]
+fn what_is_signed_as_another_version_is_refused() {
+    let case = Case::new();
+    for (other, shown) in [(("m", 2), "version 2 of model 'm'"), (("n", 1), "version 1 of model 'n'")] {
+        case.sign_as(Some(other));
+        let why = format!(
+            "it is signed as {shown}, and stands here as version 1 of model 'm'; sign it as that (girandole seal --sign)"
+        );
+        assert_eq!(case.refused(), why);
+    }
+    // Whoever takes the name out has no signature of what is left.
+    let sums = fs::read_to_string(case.path("1/SHA256SUMS")).unwrap();
+    let (_, nameless) = sums.split_once("# version: 1\n").unwrap();
+    case.write("1/SHA256SUMS", nameless);
+    assert!(case.refused().contains("what it signs was changed"));
+    case.sign_as(None);
+    assert_eq!(case.model().unwrap(), "the model", "one without a name is for any version");
+    case.sign_as(Some(("n", 1)));
+    let unsigned = Trust::default();
+    let found =
+        FoundVersion { files: version_files(&case.path("1")).unwrap(), sealed: true, settling: false };
+    let name = VersionName { model: "m".into(), version: 1 };
+    let stored = Stored { name, dir: &case.path("1"), found: &found };
+    assert!(unsigned.files(&stored, "model.onnx").is_ok(), "where no signature counts, its name does not");
 }
 
 #[test]

@@ -48,6 +48,13 @@ fn how(node: &NodeDef<'_>) -> Result<How> {
     Ok(How { overflow, rounding })
 }
 
+impl Cast {
+    /// To a type of more than a byte.
+    pub(crate) const fn to(elem: ElemType) -> Self {
+        Self { to: Some(elem), how: How { overflow: Overflow::Saturate, rounding: Rounding::Up } }
+    }
+}
+
 impl Op for Cast {
     fn infer(&self, inputs: &Facts<'_>, _outputs: usize) -> Result<Vec<Fact>> {
         let elem = self.to.or_else(|| inputs.elem(1));

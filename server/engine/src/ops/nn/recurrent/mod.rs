@@ -123,6 +123,16 @@ fn parse(node: &NodeDef<'_>, kind: Kind) -> Result<Box<dyn Op>> {
 }
 
 impl Recurrent {
+    /// Whether every step follows from those before it alone.
+    pub(crate) fn is_forward(&self) -> bool {
+        self.course == Course::Forward
+    }
+
+    /// The axis of steps, of the input as of the outputs of every step.
+    pub(crate) fn steps_axis(&self) -> usize {
+        usize::from(self.batch_first)
+    }
+
     /// What it is, where all that it asks for is usual: the default activations, no clip.
     pub(crate) fn usual(&self) -> Option<Usual> {
         use girandole_kernels::recurrent::Cell;

@@ -203,9 +203,11 @@ fn moved<'g>(view: &View<'g>, value: ValueId) -> Option<(&'g Node, ValueId)> {
     }
 }
 
-/// The atoms in groups of the sizes that `target` says, of which one may be unknown.
+/// The atoms in groups of the sizes that `target` says, of which one may be unknown, or have a name that no atom has:
+/// tools that infer shapes name what they do not know.
 fn regroup(mut atoms: VecDeque<Atom>, target: &[SymDim]) -> Option<Vec<Vec<Atom>>> {
-    let unknown = target.iter().position(|dim| *dim == SymDim::Unknown);
+    let is_known = |dim: &SymDim| dim.known().is_some() || atoms.iter().any(|atom| atom.size == *dim);
+    let unknown = target.iter().position(|dim| !is_known(dim));
     let (front, back) = match unknown {
         Some(place) => (&target[..place], &target[place + 1..]),
         None => (target, &[][..]),
@@ -294,6 +296,8 @@ mod tests {
         let joined = [SymDim::Unknown, symbol("s"), known(32)];
         let merged = regroup([b(), head.clone(), s(), column.clone()].into(), &joined).unwrap();
         assert_eq!(merged, [vec![b(), head.clone()], vec![s()], vec![column.clone()]]);
+        let named = [symbol("tool"), symbol("s"), known(32)];
+        assert_eq!(regroup([b(), head.clone(), s(), column.clone()].into(), &named).unwrap(), merged);
         let flat = regroup([head.clone(), column].into(), &[known(1), known(96), known(4)]).unwrap();
         assert_eq!(flat, [vec![], vec![head, atom(2, 4, known(8))], vec![atom(2, 1, known(4))]]);
     }
@@ -302,7 +306,7 @@ mod tests {
     fn what_cannot_be_told_apart_is_not_cut() {
         let known = SymDim::Known;
         let row = || VecDeque::from([atom(0, 1, symbol("b")), atom(1, 1, known(6))]);
-        assert_eq!(regroup(row(), &[symbol("s"), known(6)]), None);
+        assert_eq!(regroup(row(), &[symbol("s"), symbol("t"), known(6)]), None);
         assert_eq!(regroup(row(), &[symbol("b"), known(4)]), None);
         assert_eq!(regroup(row(), &[symbol("b")]), None);
         assert_eq!(regroup(row(), &[SymDim::Unknown, SymDim::Unknown]), None);

@@ -1,4 +1,10 @@
-//! Sentences to an encoder: what one server gives to many clients, each of which has one outstanding.
+//! Sentences to an encoder: what one server gives to many clients, how long they wait when they do not take all of it,
+//! how two models share it, and what of the engine's own speed comes through.
+
+mod clients;
+mod engine;
+mod shared;
+mod steady;
 
 use std::path::PathBuf;
 
@@ -7,7 +13,7 @@ use clap::Args;
 use crate::{
     Options, Result,
     client::Protocol,
-    measure::{Load, median},
+    measure::{Load, Measurement},
     server::{self, Server},
     workload::Workload,
 };
@@ -27,6 +33,9 @@ pub(crate) struct Encoder {
     /// What a GPU keeps numbers as
     #[arg(long, default_value = "fp16")]
     precision: String,
+    /// What its file calls the dimension of tokens
+    #[arg(long, default_value = "sequence")]
+    dimension: String,
     /// Sessions
     #[arg(long, default_value_t = 2)]
     instances: usize,
@@ -37,34 +46,40 @@ pub(crate) struct Encoder {
 
 const NAME: &str = "encoder";
 
-/// Prints a row for each number of clients.
+/// Prints a row for each number of clients, and a line for each other question.
 pub(crate) async fn run(options: &Options, encoder: &Encoder) -> Result {
     let repository = server::repository(NAME, &encoder.model, &encoder.config())?;
-    let workload = Workload::sentence(NAME, encoder.tokens);
-    println!("| clients | sentences/s | p50 ms | p99 ms | server CPU µs a request |");
-    println!("|---|---|---|---|---|");
     let server = Server::start(&options.girandole, repository.path()).await?;
-    for &clients in &options.clients {
-        let load =
-            Load { protocol: Protocol::Grpc, workload: &workload, clients, duration: options.duration() };
-        let mut found = Vec::new();
-        for _ in 0..options.rounds {
-            found.push(load.measure(&server).await?);
-        }
-        let Some(row) = median(found) else { continue };
-        let ms = |duration: std::time::Duration| duration.as_secs_f64() * 1e3;
-        println!(
-            "| {clients} | {:.0} | {:.3} | {:.3} | {:.0} |",
-            row.requests_per_s,
-            ms(row.p50),
-            ms(row.p99),
-            row.server_cpu.as_secs_f64() * 1e6
-        );
-    }
-    Ok(())
+    let served = clients::run(options, encoder, &server).await?;
+    let Some((_, most)) =
+        served.iter().max_by(|(_, a), (_, b)| a.requests_per_s.total_cmp(&b.requests_per_s))
+    else {
+        return Ok(());
+    };
+    println!();
+    steady::run(options, encoder, &server, most.requests_per_s).await?;
+    drop(server);
+    shared::run(options, encoder).await?;
+    engine::run(options, encoder, &served)
+}
+
+/// Clients that ask again as soon as they are answered.
+async fn closed(
+    options: &Options,
+    encoder: &Encoder,
+    (server, model): (&Server, &str),
+    clients: usize,
+) -> Result<Measurement> {
+    let workload = Workload::sentence(model, encoder.tokens);
+    let duration = options.duration();
+    Load { protocol: Protocol::Grpc, workload: &workload, clients, duration }.measure(server).await
 }
 
 impl Encoder {
+    const fn device(&self) -> &'static str {
+        if self.gpu { "gpu:0" } else { "cpu" }
+    }
+
     fn config(&self) -> String {
         let Self { batch, instances, precision, .. } = self;
         let kind = if self.gpu { "kind: KIND_GPU gpus: [ 0 ]" } else { "kind: KIND_CPU" };

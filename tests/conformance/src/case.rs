@@ -25,7 +25,9 @@ pub enum Failure {
     Unsupported(String),
     /// Loading or running failed.
     Error(String),
-    /// An output differs.
+    /// An output is of another type or shape.
+    Mistyped(String),
+    /// Elements of an output differ.
     Wrong(String),
     /// The engine panicked.
     Panic,
@@ -37,6 +39,7 @@ impl Failure {
         match self {
             Self::Unsupported(_) => "unsupported",
             Self::Error(_) => "error",
+            Self::Mistyped(_) => "mistyped",
             Self::Wrong(_) => "wrong",
             Self::Panic => "panic",
         }
@@ -45,7 +48,10 @@ impl Failure {
     /// What was missing or differed.
     pub fn message(&self) -> &str {
         match self {
-            Self::Unsupported(message) | Self::Error(message) | Self::Wrong(message) => message,
+            Self::Unsupported(message)
+            | Self::Error(message)
+            | Self::Mistyped(message)
+            | Self::Wrong(message) => message,
             Self::Panic => "the engine panicked",
         }
     }
@@ -114,10 +120,10 @@ fn check_set(engine: &Engine, types: &Types, set: &Path) -> Result<(), Failure> 
 fn check_outputs(engine: &Engine, inputs: Vec<Value>, expected: &[Value]) -> Result<(), Failure> {
     let outputs = engine.run(inputs)?;
     if outputs.len() != expected.len() {
-        return Err(Failure::Wrong(format!("{} outputs, expected {}", outputs.len(), expected.len())));
+        return Err(Failure::Mistyped(format!("{} outputs, expected {}", outputs.len(), expected.len())));
     }
     for (i, (output, expected)) in outputs.iter().zip(expected).enumerate() {
-        compare(output, expected).map_err(|message| Failure::Wrong(format!("output {i}: {message}")))?;
+        compare(output, expected).map_err(|difference| difference.of(i))?;
     }
     Ok(())
 }

@@ -3,11 +3,32 @@
 
 use girandole_engine::value::{ElemType, Tensor, Value};
 
+use crate::case::Failure;
+
+/// What differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Difference {
+    /// The type or the shape.
+    Kind(String),
+    /// An element.
+    Element(String),
+}
+
+impl Difference {
+    /// As the failure of a case, in its output of this number.
+    pub fn of(self, output: usize) -> Failure {
+        match self {
+            Self::Kind(message) => Failure::Mistyped(format!("output {output}: {message}")),
+            Self::Element(message) => Failure::Wrong(format!("output {output}: {message}")),
+        }
+    }
+}
+
 /// `Err` says what differs.
 ///
 /// # Errors
 /// What differs.
-pub fn compare(came: &Value, expected: &Value) -> Result<(), String> {
+pub fn compare(came: &Value, expected: &Value) -> Result<(), Difference> {
     match (came, expected) {
         (Value::Tensor(came), Value::Tensor(expected)) => tensors(came, expected),
         (Value::Sequence(came), Value::Sequence(expected)) if came.len() == expected.len() => {
@@ -15,14 +36,18 @@ pub fn compare(came: &Value, expected: &Value) -> Result<(), String> {
         }
         (Value::Optional(None), Value::Optional(None)) => Ok(()),
         (Value::Optional(Some(came)), Value::Optional(Some(expected))) => compare(came, expected),
-        _ => Err(format!("{came:?}, expected {expected:?}")),
+        _ => Err(Difference::Kind(format!("{came:?}, expected {expected:?}"))),
     }
 }
 
-fn tensors(came: &Tensor, expected: &Tensor) -> Result<(), String> {
+fn tensors(came: &Tensor, expected: &Tensor) -> Result<(), Difference> {
     if came.elem() != expected.elem() || came.shape() != expected.shape() {
-        return Err(format!("{came:?}, expected {expected:?}"));
+        return Err(Difference::Kind(format!("{came:?}, expected {expected:?}")));
     }
+    elements(came, expected).map_err(Difference::Element)
+}
+
+fn elements(came: &Tensor, expected: &Tensor) -> Result<(), String> {
     let (rtol, atol) = match came.elem() {
         ElemType::F16 => (2e-3, 1e-3),
         ElemType::BF16 => (1e-2, 1e-2),

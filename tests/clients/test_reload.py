@@ -99,8 +99,7 @@ def replace(folder, version, server):
 
 
 def test_fifty_reloads_under_load_fail_nobody(tmp_path, monkeypatch):
-    # What is held, and not what the allocator keeps for later or rounds up to huge pages: that varies by a tenth.
-    monkeypatch.setenv("MIMALLOC_ALLOW_THP", "0")
+    # What is held, and not what the allocator keeps for later.
     monkeypatch.setenv("MIMALLOC_PURGE_DELAY", "0")
     (tmp_path / "scaled").mkdir()
     (tmp_path / "scaled" / "config.pbtxt").write_text(CONFIG)

@@ -1,12 +1,11 @@
 """Reads Dockerfile.cuda and runs what can be run of it where there is no container engine.
 
-    python tests/deploy/dockerfile.py            says of each step of the CPU image what is done with it, and does it
-    python tests/deploy/dockerfile.py --build    builds the server too, from nothing but what the build stage copies
+    python tests/deploy/dockerfile.py    says of each step of the CPU image what is done with it, and does what is cheap
 
 Shown is: every step is a script that the shell takes; what a stage copies is all that cargo wants; the build's package,
 features and flags exist; stripping leaves a binary that runs; test_dockerfile.py runs the CPU image's command in a root
-with what its last stage has. Not shown is what only an engine can: that base images exist, that their packages are
-there, that `cargo chef` builds, that the CUDA image has all that the binary loads.
+with what its last stage has. layers.py runs every step, as root. Not shown is what only an engine can: that base images
+exist, that NVIDIA's has the packages that are named and the CUDA image all that the binary loads.
 """
 import dataclasses
 import fnmatch
@@ -16,11 +15,9 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 import tempfile
 
-from chart import ROOT
-
+ROOT = pathlib.Path(__file__).parents[2]
 FILE = ROOT / "Dockerfile.cuda"
 IGNORE = ROOT / "Dockerfile.cuda.dockerignore"
 OUTPUT = "target/release/girandole"
@@ -110,9 +107,8 @@ def copy(source, target):
             copy(inner, target / entry.name)
 
 
-def run(command, sandbox, **environment):
-    environment = os.environ | environment
-    done = subprocess.run(["sh", "-euc", command], cwd=sandbox, env=environment, capture_output=True, text=True)
+def run(command, sandbox):
+    done = subprocess.run(["sh", "-euc", command], cwd=sandbox, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{command}\nended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done.stdout
@@ -130,12 +126,9 @@ def build_flags(command):
     return words[words.index("--package") + 1], words[words.index("--features") + 1] if "--features" in words else None
 
 
-def do(command, sandbox, build):
-    """Runs a command where that is cheap, or asked for; says what was done with it."""
+def do(command, sandbox):
+    """Runs a command where that is cheap; says what was done with it."""
     check_syntax(command)
-    if build and command.startswith("cargo build"):
-        run(command, sandbox, CARGO_TARGET_DIR=str(sandbox / "target"))
-        return "ran"
     if command.startswith("strip"):
         if not (sandbox / OUTPUT).exists():
             (sandbox / OUTPUT).parent.mkdir(parents=True)
@@ -145,7 +138,7 @@ def do(command, sandbox, build):
     return "read"
 
 
-def main(build):
+def main():
     with tempfile.TemporaryDirectory() as folder:
         sandbox = pathlib.Path(folder)
         copy_context("build-cpu", sandbox)
@@ -155,8 +148,8 @@ def main(build):
         print("ran     (the workspace in what is copied is complete and locked)")
         for step in of_target("cpu"):
             for command in step.commands() if step.name == "RUN" else ():
-                print(f"{do(command, sandbox, build):7} {step.stage}: {command}")
+                print(f"{do(command, sandbox):7} {step.stage}: {command}")
 
 
 if __name__ == "__main__":
-    main("--build" in sys.argv[1:])
+    main()

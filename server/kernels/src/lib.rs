@@ -13,6 +13,7 @@ mod effort;
 pub mod elementwise;
 mod fresh;
 pub mod gemm;
+mod huge;
 pub mod integer;
 pub mod isa;
 pub mod layout;

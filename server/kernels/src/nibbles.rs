@@ -10,6 +10,7 @@ use std::ops::Range;
 use crate::{
     Misfit,
     buffer::{Shared, filled},
+    huge::Huge,
     isa::Isa,
     simd::{Kernel, Simd, dispatch, tile_widths},
     split,
@@ -44,9 +45,9 @@ pub struct Nibbles {
     block: usize,
     lanes: usize,
     /// `[panels, depth / 2, lanes]`.
-    codes: Vec<u8>,
+    codes: Huge<u8>,
     /// `[panels, blocks, 2, lanes]`: scales, and what is added to a scaled code.
-    lines: Vec<f32>,
+    lines: Huge<f32>,
 }
 
 impl Nibbles {
@@ -69,7 +70,7 @@ impl Nibbles {
             return Err(Misfit("the weights"));
         }
         let (_, lanes) = tile_widths(isa);
-        let mut packed = Self { isa, k, n, block, lanes, codes: Vec::new(), lines: Vec::new() };
+        let mut packed = Self { isa, k, n, block, lanes, codes: Huge::default(), lines: Huge::default() };
         packed.codes = packed.pack_codes(source.codes);
         packed.lines = packed.pack_lines(source);
         Ok(packed)
@@ -86,7 +87,7 @@ impl Nibbles {
     }
 
     /// Bytes that the weights take.
-    pub const fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.codes.len() + self.lines.len() * size_of::<f32>()
     }
 
@@ -129,29 +130,29 @@ impl Nibbles {
         self.blocks() * self.block / 2
     }
 
-    fn pack_codes(&self, codes: &[u8]) -> Vec<u8> {
+    fn pack_codes(&self, codes: &[u8]) -> Huge<u8> {
         let (pairs, lanes) = (self.pairs(), self.lanes);
-        let mut packed = vec![0; self.panels() * pairs * lanes];
-        for (column, codes) in codes.chunks_exact(pairs.max(1)).enumerate() {
-            let start = column / lanes * pairs * lanes + column % lanes;
-            for (pair, &code) in codes.iter().enumerate() {
-                packed[start + pair * lanes] = code;
+        Huge::new(self.panels() * pairs * lanes, |packed| {
+            for (column, codes) in codes.chunks_exact(pairs.max(1)).enumerate() {
+                let start = column / lanes * pairs * lanes + column % lanes;
+                for (pair, &code) in codes.iter().enumerate() {
+                    packed[start + pair * lanes] = code;
+                }
             }
-        }
-        packed
+        })
     }
 
-    fn pack_lines(&self, source: &Source<'_>) -> Vec<f32> {
+    fn pack_lines(&self, source: &Source<'_>) -> Huge<f32> {
         let (blocks, lanes) = (self.blocks(), self.lanes);
-        let mut packed = vec![0.0; self.panels() * blocks * 2 * lanes];
-        for (i, &scale) in source.scales.iter().enumerate() {
-            let (column, block) = (i / blocks, i % blocks);
-            let at = (column / lanes * blocks + block) * 2 * lanes + column % lanes;
-            let zero = source.zeros.map_or(8.0, |zeros| zeros[i]);
-            packed[at] = scale;
-            packed[at + lanes] = -zero * scale;
-        }
-        packed
+        Huge::new(self.panels() * blocks * 2 * lanes, |packed| {
+            for (i, &scale) in source.scales.iter().enumerate() {
+                let (column, block) = (i / blocks, i % blocks);
+                let at = (column / lanes * blocks + block) * 2 * lanes + column % lanes;
+                let zero = source.zeros.map_or(8.0, |zeros| zeros[i]);
+                packed[at] = scale;
+                packed[at + lanes] = -zero * scale;
+            }
+        })
     }
 }
 

@@ -1,15 +1,13 @@
 //! Weights laid out for the kernel, once, when a model loads.
 
 use super::narrow;
-use crate::{Misfit, isa::Isa, simd};
+use crate::{Misfit, huge::Huge, isa::Isa, simd};
 
 /// The right side of products, `[k, n]`, as panels of columns: `[n / width][k][width]`, zero beyond n, from
 /// a cache line's beginning on. Few columns lie one after the other instead, `[n][k]`.
 #[derive(Debug)]
 pub struct Packed {
-    data: Vec<f32>,
-    /// Where the first panel begins.
-    start: usize,
+    data: Huge<f32>,
     k: usize,
     n: usize,
     /// Columns of a panel, of which `lanes` make a vector.
@@ -17,9 +15,6 @@ pub struct Packed {
     lanes: usize,
     isa: Isa,
 }
-
-/// Numbers in a cache line.
-const LINE: usize = 16;
 
 /// A matrix of weights as it lies in memory: element (i, j) at `i * row_stride + j * column_stride`.
 #[derive(Clone, Copy, Debug)]
@@ -71,15 +66,11 @@ impl Packed {
         let (width, lanes) = if n <= narrow::COLUMNS { (n.max(1), 1) } else { panel_width(isa, n) };
         let len = n.div_ceil(width).checked_mul(k).and_then(|rows| rows.checked_mul(width));
         let len = len.ok_or(misfit)?;
-        let mut data = vec![0.0; len.checked_add(LINE).ok_or(misfit)?];
-        let start = data.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
-        let packed = &mut data[start..start + len];
-        if n <= narrow::COLUMNS {
-            turn(packed, weights);
-        } else {
-            pack(packed, weights, width);
-        }
-        Ok(Self { data, start, k, n, width, lanes, isa })
+        let data = Huge::new(len, |packed| match n <= narrow::COLUMNS {
+            true => turn(packed, weights),
+            false => pack(packed, weights, width),
+        });
+        Ok(Self { data, k, n, width, lanes, isa })
     }
 
     /// The depth of products.
@@ -93,8 +84,8 @@ impl Packed {
     }
 
     /// Bytes taken.
-    pub const fn bytes(&self) -> usize {
-        self.data.len() * size_of::<f32>()
+    pub fn bytes(&self) -> usize {
+        size_of_val(&*self.data)
     }
 
     /// Whether it lies column by column.
@@ -121,8 +112,8 @@ impl Packed {
     }
 
     /// The panel's elements: `[k][width]`.
-    pub(super) const fn panel(&self, panel: usize) -> *const f32 {
-        self.data.as_ptr().wrapping_add(self.start + panel * self.k * self.width)
+    pub(super) fn panel(&self, panel: usize) -> *const f32 {
+        self.data.as_ptr().wrapping_add(panel * self.k * self.width)
     }
 }
 

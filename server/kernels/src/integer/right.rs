@@ -2,6 +2,7 @@
 //! at once lie side by side.
 
 use super::{COLUMNS, DEPTH, OFFSET};
+use crate::huge::Huge;
 
 /// Bytes that one step of the depth takes in a panel.
 pub(super) const STEP: usize = COLUMNS * DEPTH;
@@ -10,7 +11,7 @@ pub(super) const STEP: usize = COLUMNS * DEPTH;
 /// matrix ends; `sums` holds the sum of each column.
 #[derive(Clone, Debug)]
 pub struct Right {
-    pub(super) data: Vec<i8>,
+    pub(super) data: Huge<i8>,
     pub(super) depth: usize,
     pub(super) columns: usize,
     pub(super) sums: Vec<i32>,
@@ -48,16 +49,17 @@ impl Right {
     fn pack(depth: usize, columns: usize, offset: i32, at: impl Fn(usize, usize) -> i8) -> Option<Self> {
         let steps = depth.div_ceil(DEPTH);
         let size = columns.div_ceil(COLUMNS).checked_mul(steps)?.checked_mul(STEP)?;
-        let mut data = vec![0; size];
         let mut sums = vec![0i32; columns];
-        for (column, sum) in sums.iter_mut().enumerate() {
-            let panel = column / COLUMNS * steps * STEP + column % COLUMNS * DEPTH;
-            for i in 0..depth {
-                let value = at(i, column);
-                data[panel + i / DEPTH * STEP + i % DEPTH] = value;
-                *sum = sum.wrapping_add(i32::from(value));
+        let data = Huge::new(size, |data| {
+            for (column, sum) in sums.iter_mut().enumerate() {
+                let panel = column / COLUMNS * steps * STEP + column % COLUMNS * DEPTH;
+                for i in 0..depth {
+                    let value = at(i, column);
+                    data[panel + i / DEPTH * STEP + i % DEPTH] = value;
+                    *sum = sum.wrapping_add(i32::from(value));
+                }
             }
-        }
+        });
         Some(Self { data, depth, columns, sums, offset })
     }
 

@@ -108,7 +108,7 @@ fn a_turned_matrix_packs_the_same() {
     let (k, n) = (5, 18);
     let b = bytes(k * n, 5);
     let turned: Vec<u8> = (0..k * n).map(|i| b[i % k * n + i / k]).collect();
-    let same = |a: Right, b: Right| assert_eq!((a.data, a.sums), (b.data, b.sums));
+    let same = |a: Right, b: Right| assert_eq!((&*a.data, a.sums), (&*b.data, b.sums));
     same(Right::of_u8(&b, k, n).unwrap(), Right::of_turned_u8(&turned, k, n).unwrap());
     same(Right::of_i8(&signed(&b), k, n).unwrap(), Right::of_turned_i8(&signed(&turned), k, n).unwrap());
 }

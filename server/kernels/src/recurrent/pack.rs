@@ -4,12 +4,10 @@ use super::Cell;
 use crate::{
     Misfit,
     gemm::{self, Weights},
+    huge::Huge,
     isa::Isa,
     simd,
 };
-
-/// Numbers in a cache line.
-const LINE: usize = 16;
 
 /// The weights of one direction as ONNX has them.
 #[derive(Clone, Copy, Debug)]
@@ -40,9 +38,8 @@ pub struct Packed {
     weights: gemm::Packed,
     /// Added to the input's products: `[panels x gates x lanes]`.
     bias: Vec<f32>,
-    /// `[panels][hidden][gates x lanes]`, from `start` on.
-    recurrent: Vec<f32>,
-    start: usize,
+    /// `[panels][hidden][gates x lanes]`.
+    recurrent: Huge<f32>,
     /// Added to the candidate's recurrent product of a GRU: `[panels x lanes]`.
     late_bias: Vec<f32>,
 }
@@ -69,8 +66,8 @@ impl Packed {
         let (bias, late_bias) = biases(cell, order, bias);
         let turned = order.turned(weights, input);
         let weights = gemm::Packed::new(isa, &Weights::rows(&turned, input, order.columns()))?;
-        let (recurrent, start) = panels(order, recurrent);
-        Ok(Self { cell, input, hidden, isa, lanes, weights, bias, recurrent, start, late_bias })
+        let recurrent = panels(order, recurrent);
+        Ok(Self { cell, input, hidden, isa, lanes, weights, bias, recurrent, late_bias })
     }
 
     /// What a unit computes.
@@ -89,7 +86,7 @@ impl Packed {
     }
 
     /// Bytes taken.
-    pub const fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.weights.bytes()
             + (self.recurrent.len() + self.bias.len() + self.late_bias.len()) * size_of::<f32>()
     }
@@ -127,9 +124,9 @@ impl Packed {
     }
 
     /// The recurrent weights of a panel, `[hidden][gates x lanes]`.
-    pub(super) const fn panel(&self, panel: usize) -> *const f32 {
+    pub(super) fn panel(&self, panel: usize) -> *const f32 {
         let each = self.hidden * self.cell.gates() * self.lanes;
-        self.recurrent.as_ptr().wrapping_add(self.start + panel * each)
+        self.recurrent.as_ptr().wrapping_add(panel * each)
     }
 
     /// The late bias of a panel, `[lanes]`.
@@ -171,19 +168,18 @@ impl Order {
     }
 }
 
-/// The recurrent weights panel by panel, from a cache line's beginning on, which comes second.
-fn panels(order: Order, recurrent: &[f32]) -> (Vec<f32>, usize) {
+/// The recurrent weights panel by panel.
+fn panels(order: Order, recurrent: &[f32]) -> Huge<f32> {
     let (hidden, width) = (order.hidden, order.gates * order.lanes);
-    let mut data = vec![0.0; order.columns() * hidden + LINE];
-    let start = data.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
-    for column in 0..order.columns() {
-        let Some(row) = order.row(column) else { continue };
-        let panel = start + column / width * hidden * width + column % width;
-        for (k, weight) in recurrent[row * hidden..(row + 1) * hidden].iter().enumerate() {
-            data[panel + k * width] = *weight;
+    Huge::new(order.columns() * hidden, |data| {
+        for column in 0..order.columns() {
+            let Some(row) = order.row(column) else { continue };
+            let panel = column / width * hidden * width + column % width;
+            for (k, weight) in recurrent[row * hidden..(row + 1) * hidden].iter().enumerate() {
+                data[panel + k * width] = *weight;
+            }
         }
-    }
-    (data, start)
+    })
 }
 
 /// What is added to the input's products, and what a GRU adds to its candidate's recurrent product.

@@ -27,8 +27,8 @@ use crate::{
     snapshot::ServedVersion,
 };
 
-/// What batches on made-up shapes may take of a load on the CPU, the last of them not counted.
-const REHEARSAL: Duration = Duration::from_millis(100);
+/// What batches on made-up shapes may take of a load on the CPU.
+const REHEARSAL: Duration = Duration::from_millis(50);
 
 /// Makes what to call when the sessions of this version of this model are closed.
 pub(super) type CloseHook = Box<dyn Fn(&Arc<str>, u64) -> OnClosed + Send + Sync>;

@@ -27,18 +27,22 @@ const MAX_BATCH_BYTES: usize = 256 << 20;
 pub(super) enum MadeUp {
     /// There are none.
     Nothing,
-    /// From the smallest on, one at least, until so much time has passed. A processor learns little from large ones,
-    /// and where they take long that little is nothing beside what they take.
+    /// From the smallest on, one at least, as far as they take no more than this together. A processor learns little
+    /// from large ones, and where they take long that little is nothing beside what they take.
     Within(Duration),
     /// Every size: a GPU captures a graph of each.
     Everything,
 }
 
 impl MadeUp {
-    fn goes_on(self, ran: usize, after: Duration) -> bool {
+    /// Whether there is to be one more, after so much time and one that took so long for its rows.
+    fn goes_on(self, spent: Duration, last: Option<(usize, Duration)>, rows: usize) -> bool {
         match self {
             Self::Nothing => false,
-            Self::Within(most) => ran == 0 || after < most,
+            Self::Within(most) => last.is_none_or(|(before, took)| {
+                let next = took.as_secs_f64() * rows as f64 / before.max(1) as f64;
+                spent.as_secs_f64() + next <= most.as_secs_f64()
+            }),
             Self::Everything => true,
         }
     }
@@ -63,8 +67,10 @@ pub(super) fn run(
     let (begin, lengths) = (now(), lengths(buckets));
     let shapes = default_sizes(settings).into_iter();
     let shapes = shapes.flat_map(|rows| lengths.iter().map(move |length| (rows, length)));
-    for (ran, (rows, length)) in shapes.enumerate() {
-        if !made_up_ones.goes_on(ran, begin.elapsed()) {
+    let mut last = None;
+    for (rows, length) in shapes {
+        let spent = begin.elapsed();
+        if !made_up_ones.goes_on(spent, last, rows) {
             break;
         }
         let Some(batch) = made_up(&settings.spec, rows, length, zeros) else { continue };
@@ -74,6 +80,7 @@ pub(super) fn run(
             Err(error) => debug!(rows, %error, "default warm-up does not fit the model"),
             Ok(()) => {}
         }
+        last = Some((rows, begin.elapsed().saturating_sub(spent)));
     }
     Ok(())
 }
@@ -169,15 +176,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn made_up_ones_end_where_they_take_long() {
-        let few = MadeUp::Within(Duration::from_millis(100));
+    fn made_up_ones_end_where_the_next_would_take_too_long() {
         let ms = Duration::from_millis;
-        assert_eq!(
-            [few.goes_on(0, ms(200)), few.goes_on(3, ms(99)), few.goes_on(3, ms(100))],
-            [true, true, false]
-        );
+        let few = MadeUp::Within(ms(100));
+        assert!(few.goes_on(ms(0), None, 1), "one at least");
+        assert!(few.goes_on(ms(40), Some((4, ms(30))), 8) && !few.goes_on(ms(41), Some((4, ms(30))), 8));
+        assert!(few.goes_on(ms(41), Some((4, ms(30))), 7), "fewer rows take less");
+        assert!(!few.goes_on(ms(200), Some((1, ms(200))), 2));
         let hour = Duration::from_secs(3600);
-        assert!(MadeUp::Everything.goes_on(9, hour) && !MadeUp::Nothing.goes_on(0, ms(0)));
+        assert!(MadeUp::Everything.goes_on(hour, Some((1, hour)), 2) && !MadeUp::Nothing.goes_on(ms(0), None, 1));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use super::{IndexEntry, LoadOverride, ModelMetadata, Service, VersionState};
 use crate::{
     lifecycle::Event,
+    repository::is_model_name,
     routing::Routes,
     snapshot::{ServedModel, ServedVersion, unknown_model},
     statistics::ModelStatistics,
@@ -116,6 +117,10 @@ impl Service {
     /// `Unimplemented` unless the control mode is explicit, `NotFound` for an unknown model, `InvalidArgument`
     /// or `Unavailable` with the reason of the failure.
     pub async fn load_model(&self, model: &str, overrides: LoadOverride) -> Result<()> {
+        // While a load runs its model is in the index, where none of such a name may be.
+        if self.0.explicit && !is_model_name(model) {
+            return Err(unknown_model(model));
+        }
         self.change(|done| Event::Load(model.to_owned(), overrides.config, done)).await
     }
 

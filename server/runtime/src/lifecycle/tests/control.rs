@@ -39,6 +39,17 @@ async fn what_nobody_has_is_not_found() {
 }
 
 #[tokio::test]
+async fn no_load_begins_for_a_name_that_no_model_can_have() {
+    let repository = Repository::new();
+    let (service, _handle) = start(options(&repository.path(), explicit(&[]))).await;
+    for name in ["null,null", "../etc", ".hidden", ""] {
+        let error = service.load_model(name, LoadOverride::default()).await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::NotFound);
+        assert_eq!(error.message(), format!("unknown model '{name}'"), "not that of a load");
+    }
+}
+
+#[tokio::test]
 async fn loading_by_request_needs_the_explicit_mode() {
     let repository = Repository::new();
     let (service, _handle) = start(options(&repository.path(), ControlMode::None)).await;

@@ -40,6 +40,12 @@ def test_kserves_schema_takes_it(protocol):
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_every_format_has_a_name_and_not_every_file_of_safetensors_is_taken(protocol):
+    formats = {entry["name"]: entry["autoSelect"] for entry in runtime(protocol)["spec"]["supportedModelFormats"]}
+    assert formats == {"onnx": True, "safetensors": False, "girandole": True}
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_kubernetes_would_run_its_pod(protocol):
     spec = {key: runtime(protocol)["spec"][key] for key in ("containers", "volumes")}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, "spec": spec}

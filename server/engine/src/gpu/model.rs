@@ -118,7 +118,12 @@ impl GpuModel {
         let _opening = opening.lock().unwrap_or_else(PoisonError::into_inner);
         let computes = {
             let mut state = self.state();
+            let there = state.devices.len();
             state.devices.retain(|_, known| !known.device.is_lost());
+            if state.devices.len() < there {
+                // Sessions that had room before are not kept out by the largest batch that one of them ever ran.
+                state.computes.needs = Arc::default();
+            }
             let computes = state.computes.clone();
             if let Some(known) = state.devices.get(&index) {
                 return Ok((known.clone(), computes));

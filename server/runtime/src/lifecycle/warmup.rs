@@ -42,6 +42,16 @@ impl MadeUp {
             Self::Everything => true,
         }
     }
+
+    /// Whether a version that answered the batch of this number so cannot serve. Made-up shapes are not to blame for a
+    /// device that fails, nor for one without memory for the smallest of them.
+    fn ends(self, number: usize, error: &Error) -> bool {
+        match error.code() {
+            ErrorCode::Unavailable => true,
+            ErrorCode::OutOfMemory => number == 0 && matches!(self, Self::Everything),
+            _ => false,
+        }
+    }
 }
 
 /// Has every batch run.
@@ -69,8 +79,7 @@ pub(super) fn run(
         }
         let Some(batch) = made_up(&settings.spec, rows, length, zeros) else { continue };
         match warm_up(&batch) {
-            // Made-up shapes are not to blame for a device that fails.
-            Err(error) if error.code() == ErrorCode::Unavailable => return Err(error.context("warm-up")),
+            Err(error) if made_up_ones.ends(ran, &error) => return Err(error.context("warm-up")),
             Err(error) => debug!(rows, %error, "default warm-up does not fit the model"),
             Ok(()) => {}
         }
@@ -178,6 +187,16 @@ mod tests {
         );
         let hour = Duration::from_secs(3600);
         assert!(MadeUp::Everything.goes_on(9, hour) && !MadeUp::Nothing.goes_on(0, ms(0)));
+    }
+
+    #[test]
+    fn a_device_without_memory_for_the_smallest_batch_does_not_serve() {
+        let lacks = Error::new(ErrorCode::OutOfMemory, "none left");
+        let everything = MadeUp::Everything;
+        assert_eq!([0, 1].map(|number| everything.ends(number, &lacks)), [true, false]);
+        let few = MadeUp::Within(Duration::ZERO);
+        assert!(!few.ends(0, &lacks) && few.ends(1, &Error::unavailable("lost")));
+        assert!(!everything.ends(0, &Error::invalid("odd shapes")));
     }
 
     #[test]

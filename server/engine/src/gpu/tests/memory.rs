@@ -1,10 +1,13 @@
 //! What models and sessions may take of a device, and what they give back.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
-use girandole_core::{DeviceKind, ErrorCode, Model, Placement, SessionOptions};
+use girandole_core::{DeviceKind, Error, ErrorCode, Model, Placement, Session, SessionOptions};
 use girandole_cuda::{
-    Gpu,
+    Gpu, Queue,
     stub::{Event, Stub, StubGpu},
 };
 
@@ -20,18 +23,24 @@ const WEIGHTS: usize = 1024;
 /// Models on one made-up GPU.
 struct Device(Arc<Stub>);
 
+/// A model on the GPU that `stub` gives.
+fn model_on(stub: impl Fn() -> Arc<Stub> + Send + Sync + 'static) -> GpuModel {
+    let precision = Precision::Fp32;
+    let guard = Guard::of(&BTreeMap::new(), precision).unwrap();
+    let (buckets, graph_memory) = (Buckets::default(), GraphMemory::Mib(1));
+    let options = GpuOptions { precision, guard, buckets, graph_memory, first: 0 };
+    let opener = move |_| Ok(Arc::new(StubGpu(stub())) as Arc<dyn Gpu>);
+    GpuModel::with(layer_plan(), options, Box::new(opener)).unwrap()
+}
+
 impl Device {
     fn new(bytes: usize) -> Self {
         Self(Arc::new(Stub::with_memory(bytes)))
     }
 
     fn model(&self) -> GpuModel {
-        let (precision, stub) = (Precision::Fp32, self.0.clone());
-        let guard = Guard::of(&BTreeMap::new(), precision).unwrap();
-        let (buckets, graph_memory) = (Buckets::default(), GraphMemory::Mib(1));
-        let options = GpuOptions { precision, guard, buckets, graph_memory, first: 0 };
-        let opener = move |_| Ok(Arc::new(StubGpu(stub.clone())) as Arc<dyn Gpu>);
-        GpuModel::with(layer_plan(), options, Box::new(opener)).unwrap()
+        let stub = self.0.clone();
+        model_on(move || stub.clone())
     }
 
     fn promised(&self) -> usize {
@@ -39,7 +48,7 @@ impl Device {
     }
 }
 
-fn open(model: &GpuModel) -> Result<Box<dyn girandole_core::Session>, girandole_core::Error> {
+fn open(model: &GpuModel) -> Result<Box<dyn Session>, Error> {
     let placement = Placement { kind: DeviceKind::Gpu, index: 0 };
     model.session(&SessionOptions { placement, threads: 1 })
 }
@@ -110,6 +119,35 @@ fn a_session_is_promised_what_it_has_not_taken_yet() {
     assert_eq!(device.promised() as u64, first.memory() - second.memory());
     drop(second);
     assert_eq!(device.promised(), 0);
+}
+
+#[test]
+fn a_large_batch_keeps_nobody_out_after_a_device_was_lost() {
+    let memory = 128 << 10;
+    let there = Arc::new(Mutex::new(Arc::new(Stub::with_memory(memory))));
+    let model = model_on({
+        let there = there.clone();
+        move || there.lock().unwrap().clone()
+    });
+    let mut sessions = [open(&model).unwrap(), open(&model).unwrap()];
+    run(sessions[0].as_mut(), 512).unwrap();
+    assert!(sessions[0].memory() * 2 > memory as u64, "two such do not fit");
+    let broken = std::mem::replace(&mut *there.lock().unwrap(), Arc::new(Stub::with_memory(memory)));
+    broken.abandon();
+    drop(sessions);
+    let mut anew = [open(&model).unwrap(), open(&model).unwrap()];
+    for session in &mut anew {
+        run(session.as_mut(), 4).unwrap();
+    }
+}
+
+#[test]
+fn a_session_tells_what_it_holds_and_what_the_driver_does_for_it() {
+    let served = Served::new(Stub::new(), layer());
+    let mut session = served.session();
+    run(&mut session, 64).unwrap();
+    let allocated = served.stub.allocated() - WEIGHTS;
+    assert!(session.memory() > allocated as u64, "{} {allocated}", session.memory());
 }
 
 #[test]

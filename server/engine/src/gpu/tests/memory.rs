@@ -7,13 +7,13 @@ use std::{
 
 use girandole_core::{DeviceKind, Error, ErrorCode, Model, Placement, Session, SessionOptions};
 use girandole_cuda::{
-    Gpu, Queue,
+    Arena, Gpu, Queue,
     stub::{Event, Stub, StubGpu},
 };
 
 use super::{HostOnly, Net, Served, layer, layer_plan, run};
 use crate::{
-    gpu::{Buckets, GpuModel, GpuOptions, GraphMemory, Guard, Precision},
+    gpu::{Buckets, GpuModel, GpuOptions, GraphMemory, Guard, Precision, weights::Weights},
     ops::fused::activation::Activation,
 };
 
@@ -79,6 +79,19 @@ fn weights_are_promised_until_a_batch_has_run() {
     run(sessions[0].as_mut(), 4).unwrap();
     assert_eq!(device.promised(), 0);
     run(sessions[1].as_mut(), 4).unwrap();
+}
+
+#[test]
+fn what_a_device_wants_no_weights_for_is_promised_no_longer() {
+    let stub = Arc::new(Stub::new());
+    let ledger = StubGpu(stub.clone()).ledger().clone();
+    let promise = ledger.promise(1 << 20, |_| Ok::<(), Error>(())).unwrap();
+    let weights = Arc::new(Weights::promised(Arena::new(stub.clone()), promise));
+    let served = Served { stub, weights, ..Served::new(Stub::new(), layer()) };
+    let mut session = served.session();
+    assert_eq!(ledger.promised(), 1 << 20);
+    run(&mut session, 4).unwrap();
+    assert_eq!(ledger.promised(), 0);
 }
 
 #[test]

@@ -164,6 +164,17 @@ fn a_session_tells_what_it_holds_and_what_the_driver_does_for_it() {
 }
 
 #[test]
+fn who_made_the_weights_needs_no_more_than_who_found_them() {
+    let served = Served { precision: Precision::Fp16, ..Served::new(Stub::new(), layer()) };
+    let mut sessions = [served.session(), served.session()];
+    let held = sessions.each_mut().map(|session| {
+        run(session, 4).unwrap();
+        session.memory()
+    });
+    assert_eq!(held[0], held[1]);
+}
+
+#[test]
 fn after_many_loads_a_device_has_what_it_had() {
     let device = Device::new(256 << 10);
     for _ in 0..200 {

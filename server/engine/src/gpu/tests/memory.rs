@@ -11,10 +11,10 @@ use girandole_cuda::{
     stub::{Event, Stub, StubGpu},
 };
 
-use super::{HostOnly, Net, Served, layer, layer_plan, run};
+use super::{HostOnly, Net, Served, WIDTH, layer, layer_plan, run};
 use crate::{
     gpu::{Buckets, GpuModel, GpuOptions, GraphMemory, Guard, Precision, weights::Weights},
-    ops::fused::activation::Activation,
+    ops::{fused::activation::Activation, nn::matmul::MatMul},
 };
 
 /// The layer's weights as they are on a device, in its blocks.
@@ -55,7 +55,7 @@ fn open(model: &GpuModel) -> Result<Box<dyn Session>, Error> {
 
 #[test]
 fn of_two_models_at_once_the_one_that_does_not_fit_is_refused() {
-    let weights = (super::WIDTH * 8 + 8) * 4;
+    let weights = (WIDTH * 8 + 8) * 4;
     let device = Device::new(weights * 3 / 2);
     let (first, second) = (device.model(), device.model());
     // Open, and nothing taken yet.
@@ -165,10 +165,14 @@ fn a_session_tells_what_it_holds_and_what_the_driver_does_for_it() {
 
 #[test]
 fn who_made_the_weights_needs_no_more_than_who_found_them() {
-    let served = Served { precision: Precision::Fp16, ..Served::new(Stub::new(), layer()) };
+    let mut net = Net::new();
+    // Far larger than what a batch of one row makes.
+    let weights = net.weights(&[WIDTH, 256]);
+    let output = net.node(MatMul, &[net.x(), weights]);
+    let served = Served { precision: Precision::Fp16, ..Served::new(Stub::new(), net.program(output)) };
     let mut sessions = [served.session(), served.session()];
     let held = sessions.each_mut().map(|session| {
-        run(session, 4).unwrap();
+        run(session, 1).unwrap();
         session.memory()
     });
     assert_eq!(held[0], held[1]);

@@ -1,9 +1,9 @@
 //! Memory of one queue: blocks that are given back are kept and handed out again, in the queue's order, so that a
 //! run after the first allocates nothing and a captured graph finds its blocks where they were.
 //!
-//! Invariants: a block is handed out to one [`Buffer`] at a time; blocks go back to the device only in
-//! [`Arena::trim`], which nobody calls while a graph may still use them, and when the arena and all its buffers are
-//! gone.
+//! Invariants: a block is handed out to one [`Buffer`] at a time; one that was taken apart is never handed out
+//! otherwise, so that only the graph that holds it knows it; blocks go back to the device only in [`Arena::trim`],
+//! which nobody calls while a graph may still use them, and when the arena and all its buffers are gone.
 
 use std::{
     collections::BTreeMap,
@@ -26,10 +26,25 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// Blocks that nobody has, by size.
-    free: BTreeMap<usize, Vec<Pointer>>,
+    /// Blocks that nobody has.
+    free: Blocks,
+    /// Those that were taken apart.
+    apart: Blocks,
     /// Bytes of all blocks.
     held: usize,
+}
+
+/// Blocks by size.
+#[derive(Default)]
+struct Blocks(BTreeMap<usize, Vec<Pointer>>);
+
+/// Who else may have used a block.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    /// Any run, and any graph.
+    Shared,
+    /// Nobody who still runs.
+    Apart,
 }
 
 /// Bytes of a device; they go back to the arena with the last clone of the handle.
@@ -40,6 +55,7 @@ pub struct Buffer(Arc<Block>);
 struct Block {
     at: Pointer,
     bytes: usize,
+    kind: Kind,
     arena: Arena,
 }
 
@@ -54,24 +70,30 @@ impl Arena {
     /// # Errors
     /// `OutOfMemory` where the device has none left.
     pub fn take(&self, bytes: usize) -> Result<Buffer> {
-        let bytes = bytes.max(1).next_multiple_of(GRAIN);
-        let kept = self.lock().reuse(bytes);
-        match kept {
-            Some((at, bytes)) => Ok(Buffer(Arc::new(Block { at, bytes, arena: self.clone() }))),
-            None => self.fresh(bytes),
-        }
+        self.block(bytes, Kind::Shared)
     }
 
-    /// A block that nothing has used before: what a captured graph reads again and again must lie where no graph
-    /// captured earlier writes.
+    /// A block that no graph that is left has used: what a captured graph reads again and again must lie where no
+    /// graph captured earlier writes.
     ///
     /// # Errors
     /// As [`Self::take`].
-    pub fn fresh(&self, bytes: usize) -> Result<Buffer> {
+    pub fn take_apart(&self, bytes: usize) -> Result<Buffer> {
+        self.block(bytes, Kind::Apart)
+    }
+
+    fn block(&self, bytes: usize, kind: Kind) -> Result<Buffer> {
         let bytes = bytes.max(1).next_multiple_of(GRAIN);
-        let at = self.0.queue.allocate(bytes)?;
-        self.lock().held += bytes;
-        Ok(Buffer(Arc::new(Block { at, bytes, arena: self.clone() })))
+        let kept = self.lock().free(kind).reuse(bytes);
+        let (at, bytes) = match kept {
+            Some(kept) => kept,
+            None => {
+                let at = self.0.queue.allocate(bytes)?;
+                self.lock().held += bytes;
+                (at, bytes)
+            }
+        };
+        Ok(Buffer(Arc::new(Block { at, bytes, kind, arena: self.clone() })))
     }
 
     /// Bytes of the device that it holds, in use or not.
@@ -83,11 +105,11 @@ impl Arena {
     pub fn trim(&self) {
         let free = {
             let mut state = self.lock();
-            let free = std::mem::take(&mut state.free);
-            state.held -= free.iter().map(|(bytes, blocks)| bytes * blocks.len()).sum::<usize>();
+            let free = state.take_free();
+            state.held -= free.iter().map(Blocks::bytes).sum::<usize>();
             free
         };
-        free.into_values().flatten().for_each(|at| self.0.queue.free(at));
+        free.into_iter().for_each(|blocks| blocks.give_back(&*self.0.queue));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -96,22 +118,42 @@ impl Arena {
 }
 
 impl State {
+    const fn free(&mut self, kind: Kind) -> &mut Blocks {
+        match kind {
+            Kind::Shared => &mut self.free,
+            Kind::Apart => &mut self.apart,
+        }
+    }
+
+    fn take_free(&mut self) -> [Blocks; 2] {
+        [Kind::Shared, Kind::Apart].map(|kind| std::mem::take(self.free(kind)))
+    }
+}
+
+impl Blocks {
     /// The smallest block of at least `bytes`, where none is more than twice that.
     fn reuse(&mut self, bytes: usize) -> Option<(Pointer, usize)> {
-        let (&size, blocks) = self.free.range_mut(bytes..=bytes.saturating_mul(2)).next()?;
+        let (&size, blocks) = self.0.range_mut(bytes..=bytes.saturating_mul(2)).next()?;
         let at = blocks.pop()?;
         if blocks.is_empty() {
-            self.free.remove(&size);
+            self.0.remove(&size);
         }
         Some((at, size))
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.iter().map(|(bytes, blocks)| bytes * blocks.len()).sum()
+    }
+
+    fn give_back(self, queue: &dyn Queue) {
+        self.0.into_values().flatten().for_each(|at| queue.free(at));
     }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let free = std::mem::take(&mut state.free);
-        free.into_values().flatten().for_each(|at| self.queue.free(at));
+        state.take_free().into_iter().for_each(|blocks| blocks.give_back(&*self.queue));
     }
 }
 
@@ -135,7 +177,7 @@ impl Buffer {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        self.arena.lock().free.entry(self.bytes).or_default().push(self.at);
+        self.arena.lock().free(self.kind).0.entry(self.bytes).or_default().push(self.at);
     }
 }
 
@@ -162,6 +204,18 @@ mod tests {
         let arena = Arena::new(Arc::new(Stub::new()));
         drop(arena.take(1 << 20).unwrap());
         assert_eq!(arena.take(512).unwrap().bytes(), 512);
+    }
+
+    #[test]
+    fn what_was_taken_apart_is_handed_out_again_only_so() {
+        let arena = Arena::new(Arc::new(Stub::new()));
+        let [input, at] =
+            [arena.take_apart(512).unwrap(), arena.take(512).unwrap()].map(|buffer| buffer.at());
+        assert_ne!(arena.take(1024).unwrap().at(), input);
+        assert_eq!(arena.take(512).unwrap().at(), at);
+        assert_eq!(arena.take_apart(512).unwrap().at(), input);
+        arena.trim();
+        assert_eq!(arena.held(), 0);
     }
 
     #[test]

@@ -14,7 +14,9 @@ use cudarc::driver::{
     sys::{self, CUdevice_attribute_enum as Attribute},
 };
 
-use crate::{Fault, Gpu, Kernel, Memory, Queue, Result, gemm::Handle, images, stream::Stream};
+use crate::{
+    Fault, Gpu, Kernel, Ledger, Memory, Pointer, Queue, Result, gemm::Handle, images, stream::Stream,
+};
 
 /// A GPU, opened once for the process.
 pub struct Device {
@@ -30,6 +32,7 @@ pub struct Device {
     large: Mutex<HashSet<Kernel>>,
     /// cuBLASLt's, for all streams; made when the first product is asked for.
     products: OnceLock<Handle>,
+    ledger: Arc<Ledger>,
     lost: AtomicBool,
     /// Work on it does not end, nor would anything that waits for it.
     hangs: AtomicBool,
@@ -124,7 +127,7 @@ impl Device {
         let hopper = if capability == HOPPER { images::HOPPER } else { &[] };
         let modules = images::ALL.iter().chain(hopper).map(|image| load(image)).collect::<Result<_>>()?;
         let name = context.name()?;
-        let (functions, large, products, lost, hangs) = Default::default();
+        let (functions, large, products, ledger, lost, hangs) = Default::default();
         Ok(Self {
             context,
             index,
@@ -136,6 +139,7 @@ impl Device {
             functions,
             large,
             products,
+            ledger,
             lost,
             hangs,
         })
@@ -180,6 +184,19 @@ impl Device {
             self.lost.store(true, Ordering::Relaxed);
         }
         outcome
+    }
+
+    /// Memory of it, to be given back with the driver's `free_sync`.
+    pub(crate) fn allocate(&self, bytes: usize) -> Result<Pointer> {
+        // SAFETY: the pointer is the caller's alone.
+        match unsafe { result::malloc_sync(bytes) } {
+            Ok(at) => Ok(Pointer(at)),
+            Err(error) if error.0 == sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY => {
+                let Memory { free, total } = self.memory()?;
+                Err(Fault::OutOfMemory { device: self.index, wanted: bytes, free, total })
+            }
+            Err(error) => self.note(Err(error.into())),
+        }
     }
 
     /// cuBLASLt's handle, which all streams may use at once.
@@ -249,6 +266,10 @@ impl Gpu for Device {
         self.context.bind_to_thread()?;
         let (free, total) = result::mem_get_info()?;
         Ok(Memory { free, total })
+    }
+
+    fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
     }
 
     fn stream(self: Arc<Self>) -> Result<Arc<dyn Queue>> {

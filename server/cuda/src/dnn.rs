@@ -15,7 +15,7 @@ use cudarc::{
     driver::{result, sys::CUstream},
 };
 
-use crate::{Convolution, ConvolutionShape, Fault, Number, Pointer, Result};
+use crate::{Convolution, ConvolutionShape, Fault, Number, Pointer, Result, device::Device};
 
 const ALGORITHM: sys::cudnnConvolutionFwdAlgo_t =
     sys::cudnnConvolutionFwdAlgo_t::CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM;
@@ -63,14 +63,19 @@ impl Dnn {
         Ok(Self { handle, plans: HashMap::new(), workspaces: Vec::new() })
     }
 
+    /// Bytes of all workspaces.
+    pub(crate) fn workspaces(&self) -> usize {
+        self.workspaces.iter().map(|(_, bytes)| bytes).sum()
+    }
+
     /// Puts a convolution into the stream.
-    pub(crate) fn run(&mut self, convolution: &Convolution) -> Result<()> {
+    pub(crate) fn run(&mut self, device: &Device, convolution: &Convolution) -> Result<()> {
         let shape = &convolution.shape;
         let plan = match self.plans.entry(*shape) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => new.insert(Plan::new(self.handle, shape)?),
         };
-        let (workspace, bytes) = workspace(&mut self.workspaces, plan.workspace)?;
+        let (workspace, bytes) = workspace(device, &mut self.workspaces, plan.workspace)?;
         let (one, zero) = (1f32, 0f32);
         let number = |of: &f32| std::ptr::from_ref(of).cast::<c_void>();
         let at = |pointer: Pointer| pointer.0 as *mut c_void;
@@ -102,13 +107,12 @@ impl Dnn {
 }
 
 /// At least `bytes` to work in.
-fn workspace(made: &mut Vec<(Pointer, usize)>, bytes: usize) -> Result<(Pointer, usize)> {
+fn workspace(device: &Device, made: &mut Vec<(Pointer, usize)>, bytes: usize) -> Result<(Pointer, usize)> {
     match made.last() {
         Some(&last) if last.1 >= bytes => Ok(last),
         _ if bytes == 0 => Ok((Pointer::NULL, 0)),
         _ => {
-            // SAFETY: freed when the handle is dropped.
-            let new = (Pointer(unsafe { result::malloc_sync(bytes) }?), bytes);
+            let new = (device.allocate(bytes)?, bytes);
             made.push(new);
             Ok(new)
         }

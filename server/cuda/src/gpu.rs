@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Queue, Result};
+use crate::{Ledger, Queue, Result};
 
 /// Memory of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,9 @@ pub trait Gpu: Send + Sync {
     /// # Errors
     /// What the driver says.
     fn memory(&self) -> Result<Memory>;
+
+    /// What was promised of its memory.
+    fn ledger(&self) -> &Arc<Ledger>;
 
     /// A new stream.
     ///

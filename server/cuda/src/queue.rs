@@ -2,7 +2,7 @@
 
 use std::{any::Any, ops::Range, time::Duration};
 
-use crate::{Argument, Convolution, Grid, Kernel, Matmul, Pinned, Result};
+use crate::{Argument, Convolution, Graph, Grid, Kernel, Matmul, Pinned, Result};
 
 /// An address in a device's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,10 +48,6 @@ impl Number {
     }
 }
 
-/// Work captured once, to be run again as a whole.
-#[derive(Debug)]
-pub struct Graph(pub(crate) Box<dyn Any + Send + Sync>);
-
 /// Marks in a queue's work, between which time is taken.
 #[derive(Debug)]
 pub struct Timer(pub(crate) Box<dyn Any + Send + Sync>);
@@ -80,6 +76,9 @@ pub trait Queue: Send + Sync {
 
     /// Gives memory back; waits for the device.
     fn free(&self, pointer: Pointer);
+
+    /// Bytes of the device that libraries work in on this queue, beside what is allocated.
+    fn workspaces(&self) -> usize;
 
     /// Memory of the host that the device reads and writes by itself.
     fn pinned(&self, bytes: usize) -> Result<Pinned>;

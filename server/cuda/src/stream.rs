@@ -10,7 +10,13 @@ use cudarc::driver::{CudaEvent, CudaStream, result, sys};
 
 use crate::{
     Argument, Convolution, Epilogue, Fault, Gpu, Graph, Grid, Kernel, Matmul, Pinned, Pointer, Queue, Result,
-    Timer, device::Device, dnn::Dnn, gemm::Gemm, hopper, launch::addresses,
+    Timer,
+    device::Device,
+    dnn::Dnn,
+    gemm::{self, Gemm},
+    graph::footprint,
+    hopper,
+    launch::addresses,
 };
 
 /// See the module.
@@ -108,16 +114,7 @@ impl Queue for Stream {
     }
 
     fn allocate(&self, bytes: usize) -> Result<Pointer> {
-        // SAFETY: the pointer is freed by `free` alone.
-        match unsafe { result::malloc_sync(bytes) } {
-            Ok(at) => Ok(Pointer(at)),
-            Err(error) if error.0 == sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY => {
-                let memory = self.device.memory()?;
-                let (free, total) = (memory.free, memory.total);
-                Err(Fault::OutOfMemory { device: self.device(), wanted: bytes, free, total })
-            }
-            Err(error) => self.device.note(Err(error.into())),
-        }
+        self.device.allocate(bytes)
     }
 
     fn free(&self, pointer: Pointer) {
@@ -126,6 +123,12 @@ impl Queue for Stream {
             // SAFETY: the pointer came from `allocate`; the driver waits for work that uses it.
             let _ = unsafe { result::free_sync(pointer.0) };
         }
+    }
+
+    fn workspaces(&self) -> usize {
+        let gemm = self.gemm.lock().unwrap_or_else(PoisonError::into_inner);
+        let dnn = self.dnn.lock().unwrap_or_else(PoisonError::into_inner);
+        gemm.as_ref().map_or(0, |_| gemm::WORKSPACE) + dnn.as_ref().map_or(0, Dnn::workspaces)
     }
 
     fn pinned(&self, bytes: usize) -> Result<Pinned> {
@@ -228,7 +231,7 @@ impl Queue for Stream {
         let mut gemm = self.gemm.lock().unwrap_or_else(PoisonError::into_inner);
         let gemm = match &mut *gemm {
             Some(gemm) => gemm,
-            none => none.insert(Gemm::new(self.raw())?),
+            none => none.insert(Gemm::new(self.raw(), &self.device)?),
         };
         self.device.note(gemm.run(self.device.products()?, matmul))
     }
@@ -239,7 +242,7 @@ impl Queue for Stream {
             Some(dnn) => dnn,
             none => none.insert(Dnn::new(self.raw())?),
         };
-        self.device.note(dnn.run(convolution))
+        self.device.note(dnn.run(&self.device, convolution))
     }
 
     fn convolves(&self) -> bool {
@@ -260,17 +263,23 @@ impl Queue for Stream {
             if graph.is_null() {
                 return Err(Fault::Failed("nothing was captured".into()));
             }
+            let before = self.device.memory();
+            let mut nodes = 0;
+            // Without a place for them they are only counted.
+            let counted = sys::cuGraphGetNodes(graph, std::ptr::null_mut(), &raw mut nodes).result();
             let ready = result::graph::instantiate(graph, sys::CUgraphInstantiate_flags(0));
             let _ = result::graph::destroy(graph);
             let executable = Executable { graph: ready?, device: self.device.clone() };
             result::graph::upload(executable.graph, self.raw())?;
-            Ok(Graph(Box::new(executable)))
+            counted?;
+            let vanished = before?.free.saturating_sub(self.device.memory()?.free);
+            Ok(Graph::new(executable, footprint(nodes, vanished)))
         }
     }
 
     fn replay(&self, graph: &Graph) -> Result<()> {
         let foreign = || Fault::Failed("a graph of another kind of queue".into());
-        let executable = graph.0.downcast_ref::<Executable>().ok_or_else(foreign)?;
+        let executable = graph.work.downcast_ref::<Executable>().ok_or_else(foreign)?;
         // SAFETY: its buffers live as long as the graph, by the contract of `Queue`.
         let done = unsafe { result::graph::launch(executable.graph, self.raw()) };
         self.device.note(done.map_err(Fault::from))

@@ -9,8 +9,8 @@ use std::{
 };
 
 use crate::{
-    Argument, Convolution, Epilogue, Fault, Gpu, Graph, Grid, Kernel, Matmul, Memory, Pinned, Pointer, Queue,
-    Result, Timer,
+    Argument, Convolution, Epilogue, Fault, Gpu, Graph, Grid, Kernel, Ledger, Matmul, Memory, Pinned,
+    Pointer, Queue, Result, Timer, graph::footprint,
 };
 
 /// Something that a queue was asked to do.
@@ -34,6 +34,7 @@ pub enum Event {
 #[derive(Debug, Default)]
 pub struct Stub {
     device: usize,
+    ledger: Arc<Ledger>,
     state: Mutex<State>,
 }
 
@@ -143,6 +144,10 @@ impl Queue for Stub {
         self.lock().blocks.remove(&pointer.0);
     }
 
+    fn workspaces(&self) -> usize {
+        0
+    }
+
     fn pinned(&self, bytes: usize) -> Result<Pinned> {
         let memory = Box::leak(vec![0u8; bytes].into_boxed_slice());
         let release = move |at: *mut u8| {
@@ -227,11 +232,12 @@ impl Queue for Stub {
     fn end_capture(&self) -> Result<Graph> {
         let mut state = self.lock();
         let begin = state.capture.take().ok_or_else(|| Fault::Failed("no capture runs".into()))?;
-        Ok(Graph(Box::new(state.events.len() - begin)))
+        let events = state.events.len() - begin;
+        Ok(Graph::new(events, footprint(events, 0)))
     }
 
     fn replay(&self, graph: &Graph) -> Result<()> {
-        let events = graph.0.downcast_ref().copied();
+        let events = graph.work.downcast_ref().copied();
         let events = events.ok_or_else(|| Fault::Failed("a graph of another kind of queue".into()))?;
         self.lock().events.push(Event::Replay { events });
         Ok(())
@@ -268,6 +274,10 @@ impl Gpu for StubGpu {
     fn memory(&self) -> Result<Memory> {
         let total = self.0.lock().limit.unwrap_or(usize::MAX);
         Ok(Memory { free: total - self.0.allocated(), total })
+    }
+
+    fn ledger(&self) -> &Arc<Ledger> {
+        &self.0.ledger
     }
 
     fn stream(self: Arc<Self>) -> Result<Arc<dyn Queue>> {

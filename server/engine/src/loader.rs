@@ -9,7 +9,7 @@ use girandole_core::{
 
 use crate::{
     Exactness, Precision, Target, Tuning, architectures, device,
-    gpu::{Buckets as SequenceBuckets, GpuModel, GpuOptions, Guard},
+    gpu::{Buckets as SequenceBuckets, GpuModel, GpuOptions, GraphMemory, Guard},
     graph::Graph,
     model::OnnxModel,
     onnx,
@@ -46,7 +46,8 @@ pub(crate) fn load_for_gpus(request: &LoadRequest) -> Result<GpuModel> {
     let guard = Guard::of(parameters, precision)?;
     let gpus = request.options.placements.iter().filter(|placement| placement.kind == DeviceKind::Gpu);
     let first = gpus.map(|placement| placement.index).next().unwrap_or(0);
-    let options = GpuOptions { precision, guard, buckets: SequenceBuckets::of(parameters)?, first };
+    let (buckets, graph_memory) = (SequenceBuckets::of(parameters)?, GraphMemory::of(parameters)?);
+    let options = GpuOptions { precision, guard, buckets, graph_memory, first };
     GpuModel::new(plan(graph)?, options)
 }
 

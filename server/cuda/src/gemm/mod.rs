@@ -21,10 +21,10 @@ use cudarc::{
     driver::{result, sys::CUstream},
 };
 
-use crate::{Epilogue, Fault, Matmul, Matrix, Number, Pointer, Result};
+use crate::{Epilogue, Fault, Matmul, Matrix, Number, Pointer, Result, device::Device};
 
 /// Memory for products that are split along k; what NVIDIA recommends for its newest devices.
-const WORKSPACE: usize = 32 << 20;
+pub(crate) const WORKSPACE: usize = 32 << 20;
 
 /// The library's state for one device.
 pub(crate) struct Handle(sys::cublasLtHandle_t);
@@ -81,9 +81,8 @@ struct Plan {
 
 impl Gemm {
     /// For a stream of the current context.
-    pub(crate) fn new(stream: CUstream) -> Result<Self> {
-        // SAFETY: freed when this value is dropped.
-        let workspace = Pointer(unsafe { result::malloc_sync(WORKSPACE) }?);
+    pub(crate) fn new(stream: CUstream, device: &Device) -> Result<Self> {
+        let workspace = device.allocate(WORKSPACE)?;
         Ok(Self { workspace, stream, plans: HashMap::new() })
     }
 

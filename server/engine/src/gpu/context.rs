@@ -33,7 +33,7 @@ pub(crate) struct Context {
     pub(crate) arena: Arena,
     pub(crate) precision: Precision,
     plan: Arc<Plan>,
-    weights: Arc<Weights>,
+    pub(crate) weights: Arc<Weights>,
     capturing: Cell<bool>,
     /// Whether what was to be captured did what cannot be.
     refused: Cell<bool>,
@@ -83,6 +83,8 @@ impl Context {
         &self,
         body: impl FnOnce() -> Result<T>,
     ) -> Result<(T, girandole_cuda::Graph, Vec<Buffer>)> {
+        // What is uploaded on the way overtakes the queue, where earlier work may still use blocks given back.
+        self.queue.synchronize()?;
         self.queue.begin_capture()?;
         self.capturing.set(true);
         self.refused.set(false);

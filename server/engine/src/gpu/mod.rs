@@ -4,11 +4,13 @@
 //! kernel takes goes to the device, and what has no kernel comes back. Once a shape has run, the same launches are
 //! captured as one CUDA graph ([`graphs`]) and replayed, where no step on the host needed what the device computed.
 
+mod admission;
 mod buckets;
 mod clock;
 mod context;
 mod dtype;
 mod function;
+mod graph_memory;
 mod graphs;
 mod growth;
 mod guard;
@@ -30,6 +32,7 @@ mod weights;
 pub(crate) use buckets::Buckets;
 pub use dtype::Precision;
 pub use girandole_cuda::nvml::{Reading, Watch};
+pub(crate) use graph_memory::GraphMemory;
 pub(crate) use guard::Guard;
 pub(crate) use model::{GpuModel, GpuOptions};
 pub use runner::Runner;

@@ -15,13 +15,16 @@ use girandole_core::{
 use girandole_cuda::{Arena, Fault, Gpu, device};
 
 use super::{
+    admission::{Allowance, Ask, Needs, admit},
     buckets::Buckets,
     context::Context,
     dtype::Precision,
+    graph_memory::GraphMemory,
+    graphs::Graphs,
     growth::Growth,
     guard::{self, Guard},
     program::Program,
-    session::GpuSession,
+    session::{GpuSession, Holdings},
     weights::Weights,
 };
 use crate::{error::OpError, model, plan::Plan};
@@ -32,6 +35,7 @@ pub(crate) struct GpuModel {
     spec: ModelSpec,
     growth: Arc<Growth>,
     guard: Guard,
+    graph_memory: GraphMemory,
     /// The first device that sessions will be opened on.
     first: usize,
     opener: Opener,
@@ -39,8 +43,17 @@ pub(crate) struct GpuModel {
 }
 
 struct State {
-    precision: Precision,
+    computes: Computes,
     devices: HashMap<usize, OnDevice>,
+    /// Held by who opens a device, so that a second session of it asks for no second copy of the weights.
+    opening: HashMap<usize, Arc<Mutex<()>>>,
+}
+
+/// What sessions compute with, and what that was seen to need.
+#[derive(Clone)]
+struct Computes {
+    precision: Precision,
+    needs: Arc<Needs>,
 }
 
 /// Opens the GPU of a number, or gives the one that is open.
@@ -51,6 +64,8 @@ type Opener = Box<dyn Fn(usize) -> Result<Arc<dyn Gpu>, Fault> + Send + Sync>;
 struct OnDevice {
     device: Arc<dyn Gpu>,
     weights: Arc<Weights>,
+    /// Bytes that the graphs of one session may hold.
+    graphs: usize,
 }
 
 /// How a model is computed, and where first.
@@ -59,6 +74,7 @@ pub(crate) struct GpuOptions {
     pub(crate) precision: Precision,
     pub(crate) guard: Guard,
     pub(crate) buckets: Buckets,
+    pub(crate) graph_memory: GraphMemory,
     pub(crate) first: usize,
 }
 
@@ -74,10 +90,11 @@ impl GpuModel {
         }
         let spec = model::spec_of(&plan)?;
         let program = Arc::new(Program::new(Arc::new(plan)));
-        let GpuOptions { precision, guard, buckets, first } = options;
+        let GpuOptions { precision, guard, buckets, graph_memory, first } = options;
         let growth = Arc::new(Growth::new(program.plan(), spec.batches(), buckets));
-        let state = State { precision, devices: HashMap::new() };
-        Ok(Self { program, spec, growth, guard, first, opener, state: Mutex::new(state) })
+        let state =
+            State { computes: Computes::new(precision), devices: HashMap::new(), opening: HashMap::new() };
+        Ok(Self { program, spec, growth, guard, graph_memory, first, opener, state: Mutex::new(state) })
     }
 
     /// The program.
@@ -96,53 +113,59 @@ impl GpuModel {
     }
 
     /// The model's part of a device, opened where this is its first session, and what it is computed with.
-    fn on_device(&self, index: usize) -> Result<(OnDevice, Precision), Fault> {
-        let known = |state: &State| Some((state.devices.get(&index)?.clone(), state.precision));
-        let asked = {
+    fn on_device(&self, index: usize) -> Result<(OnDevice, Computes), OpError> {
+        let opening = self.state().opening.entry(index).or_default().clone();
+        let _opening = opening.lock().unwrap_or_else(PoisonError::into_inner);
+        let computes = {
             let mut state = self.state();
+            let there = state.devices.len();
             state.devices.retain(|_, known| !known.device.is_lost());
-            if let Some(known) = known(&state) {
-                return Ok(known);
+            if state.devices.len() < there {
+                // Sessions that had room before are not kept out by the largest batch that one of them ever ran.
+                state.computes.needs = Arc::default();
             }
-            state.precision
+            let computes = state.computes.clone();
+            if let Some(known) = state.devices.get(&index) {
+                return Ok((known.clone(), computes));
+            }
+            computes
         };
         // Slow, and slowest where the device is broken: those on other devices must not wait for it.
-        let opened = self.part_of((self.opener)(index)?, asked)?;
-        let mut state = self.state();
-        // Another session of this device may have been faster.
-        let part = state.devices.entry(index).or_insert(opened).clone();
-        Ok((part, state.precision))
+        let opened = self.part_of((self.opener)(index)?, computes.precision)?;
+        self.state().devices.insert(index, opened.clone());
+        Ok((opened, computes))
     }
 
     /// Weights of their own on a device, if they fit.
-    fn part_of(&self, device: Arc<dyn Gpu>, precision: Precision) -> Result<OnDevice, Fault> {
-        let memory = device.memory()?;
-        let wanted = self.weight_bytes(precision);
-        if wanted > memory.free {
-            let (free, total) = (memory.free, memory.total);
-            return Err(Fault::OutOfMemory { device: device.index(), wanted, free, total });
-        }
-        let weights = Arc::new(Weights::new(Arena::new(device.clone().stream()?)));
-        Ok(OnDevice { device, weights })
+    fn part_of(&self, device: Arc<dyn Gpu>, precision: Precision) -> Result<OnDevice, OpError> {
+        let promise = admit(&*device, Ask::Weights(self.weight_bytes(precision)))?;
+        let weights = Arc::new(Weights::promised(Arena::new(device.clone().stream()?), promise));
+        let graphs = self.graph_memory.bytes(device.memory()?.total);
+        Ok(OnDevice { device, weights, graphs })
     }
 
     fn open(&self, index: usize) -> Result<GpuSession, OpError> {
-        let (part, precision) = self.on_device(index)?;
-        self.session_on(part, precision)
+        let (part, computes) = self.on_device(index)?;
+        self.session_on(part, computes)
     }
 
-    fn session_on(&self, part: OnDevice, precision: Precision) -> Result<GpuSession, OpError> {
-        let stream = part.device.clone().stream()?;
-        let context = Context::new(stream, precision, self.program.plan().clone(), part.weights);
-        GpuSession::new(context, self.program.clone(), self.growth.clone())
+    fn session_on(&self, part: OnDevice, computes: Computes) -> Result<GpuSession, OpError> {
+        let Computes { precision, needs } = computes;
+        let mut allowance = Allowance::new(part.device.clone(), self.weight_bytes(precision), needs);
+        allowance.admit()?;
+        let context =
+            Context::new(part.device.stream()?, precision, self.program.plan().clone(), part.weights);
+        let held = Holdings { allowance, graphs: Graphs::new(part.graphs) };
+        GpuSession::new(context, self.program.clone(), self.growth.clone(), held)
     }
 
     /// How far this precision is from full precision on a batch.
     fn error_of(&self, sample: &Batch) -> Result<f64> {
         let full = {
-            let part = (self.opener)(self.first).and_then(|device| self.part_of(device, Precision::Fp32));
-            let part = part.map_err(|fault| OpError::from(fault).at("GPU"))?;
-            self.once(self.session_on(part, Precision::Fp32), sample)?
+            let opened = (self.opener)(self.first).map_err(OpError::from);
+            let part = opened.and_then(|device| self.part_of(device, Precision::Fp32));
+            let session = part.and_then(|part| self.session_on(part, Computes::new(Precision::Fp32)));
+            self.once(session, sample)?
         };
         let came = self.once(self.open(self.first), sample)?;
         guard::error_of(&came, &full)
@@ -150,6 +173,12 @@ impl GpuModel {
 
     fn once(&self, session: Result<GpuSession, OpError>, sample: &Batch) -> Result<BatchOutputs> {
         session.map_err(|error| error.at("GPU"))?.execute(sample)
+    }
+}
+
+impl Computes {
+    fn new(precision: Precision) -> Self {
+        Self { precision, needs: Arc::default() }
     }
 }
 
@@ -170,7 +199,7 @@ impl Model for GpuModel {
         let state = self.state();
         let used = |(&index, known): (&usize, &OnDevice)| {
             // Before the first run the weights are not there yet.
-            let bytes = known.weights.bytes().max(self.weight_bytes(state.precision)) as u64;
+            let bytes = known.weights.bytes().max(self.weight_bytes(state.computes.precision)) as u64;
             MemoryUse { placement: Placement { kind: DeviceKind::Gpu, index }, bytes }
         };
         state.devices.iter().map(used).collect()
@@ -181,7 +210,7 @@ impl Model for GpuModel {
     }
 
     fn check_precision(&self, sample: Result<&Batch>) -> Result<Option<PrecisionReport>> {
-        let asked = self.state().precision;
+        let asked = self.state().computes.precision;
         if asked == Precision::Fp32 {
             return Ok(None);
         }
@@ -190,7 +219,7 @@ impl Model for GpuModel {
         let (serves, report) = self.guard.decide(asked, measured)?;
         if serves != asked {
             let mut state = self.state();
-            state.precision = serves;
+            state.computes = Computes::new(serves);
             state.devices.clear();
         }
         Ok(Some(report))

@@ -7,10 +7,13 @@ use std::{
     time::Instant,
 };
 
-use girandole_core::{Batch, BatchInput, BatchOutputs, DeviceRun, Error, Reply, Result, Session, Shape};
+use girandole_core::{
+    Batch, BatchInput, BatchOutputs, DeviceRun, Error, ErrorCode, Reply, Result, Session, Shape,
+};
 use girandole_cuda::Pinned;
 
 use super::{
+    admission::{Allowance, Need},
     clock::{Clock, Mark},
     context::Context,
     graphs::{Captured, Graphs, Key},
@@ -29,9 +32,18 @@ use crate::{
     value::{ElemType, Value, from_parts, to_wire},
 };
 
+/// What a session holds of its device's memory, and may.
+pub(crate) struct Holdings {
+    pub(crate) graphs: Graphs,
+    pub(crate) allowance: Allowance,
+}
+
 /// One stream of execution over a program.
 pub(crate) struct GpuSession {
     graphs: Graphs,
+    allowance: Allowance,
+    /// Whether a batch has run.
+    ran: bool,
     context: Context,
     program: Arc<Program>,
     staging: Staging,
@@ -44,30 +56,60 @@ pub(crate) struct GpuSession {
 }
 
 impl GpuSession {
-    pub(crate) fn new(context: Context, program: Arc<Program>, growth: Arc<Growth>) -> OpResult<Self> {
+    pub(crate) fn new(
+        context: Context,
+        program: Arc<Program>,
+        growth: Arc<Growth>,
+        holdings: Holdings,
+    ) -> OpResult<Self> {
         let clock = Clock::new(context.queue.clone())?;
         let staging = Staging::new(context.queue.clone());
         let watched = Watched::new(context.queue.clone());
-        let graphs = Graphs::default();
-        Ok(Self { graphs, context, program, staging, gathered: None, clock, watched, growth })
+        let (Holdings { graphs, allowance }, gathered, ran) = (holdings, None, false);
+        Ok(Self { graphs, allowance, ran, context, program, staging, gathered, clock, watched, growth })
     }
 
     /// Runs a batch and waits for it.
     pub(crate) fn execute(&mut self, batch: &Batch) -> Result<BatchOutputs> {
-        let outcome = self.attempt(batch);
-        let Err(OpError::Placed(error)) = &outcome else { return outcome.map_err(|error| error.at("model")) };
-        if error.code() != girandole_core::ErrorCode::OutOfMemory || self.graphs.len() == 0 {
-            return outcome.map_err(|error| error.at("model"));
-        }
-        // What graphs of other shapes hold may be enough.
+        let outcome = self.admitted().and_then(|()| self.attempt(batch));
+        let lacks_memory =
+            matches!(&outcome, Err(OpError::Placed(error)) if error.code() == ErrorCode::OutOfMemory);
+        // What graphs of other shapes and earlier runs hold may be enough.
+        let outcome = if lacks_memory && self.give_back()? { self.attempt(batch) } else { outcome };
+        outcome.map_err(|error| error.at("model"))
+    }
+
+    /// Asks for leave where that could not be asked when the session was opened, since none had been measured.
+    fn admitted(&mut self) -> OpResult<()> {
+        self.context.queue.enter()?;
+        self.allowance.admit().map_err(|error| match error {
+            // Other sessions can run what this one has no room for.
+            OpError::Placed(error) if error.code() == ErrorCode::OutOfMemory => {
+                OpError::Placed(Error::unavailable(error.message()))
+            }
+            other => other,
+        })
+    }
+
+    /// Gives back to the device what no batch needs; says whether there was anything.
+    fn give_back(&mut self) -> Result<bool> {
+        let held = self.holds().bytes();
         self.context.queue.synchronize().map_err(|fault| OpError::from(fault).at("model"))?;
         self.graphs.clear();
         self.context.arena.trim();
-        self.attempt(batch).map_err(|error| error.at("model"))
+        self.allowance.ran_out();
+        Ok(self.holds().bytes() < held)
+    }
+
+    /// What it holds on its device beside the weights.
+    fn holds(&self) -> Need {
+        let Context { arena, queue, .. } = &self.context;
+        let all = arena.held() + queue.workspaces() + self.graphs.driver_bytes();
+        let graphs = self.graphs.bytes();
+        Need { working: all.saturating_sub(graphs), graphs }
     }
 
     fn attempt(&mut self, batch: &Batch) -> OpResult<BatchOutputs> {
-        self.context.queue.enter()?;
         let begin = Instant::now();
         let growth = self.growth.clone();
         let grown = growth.of(batch);
@@ -80,6 +122,9 @@ impl GpuSession {
         self.clock.mark(Mark::Begin)?;
         let outputs = self.compute(&key, &inputs)?;
         let outputs = self.hand_out(batch, &outputs, &grown)?;
+        if !replays {
+            self.allowance.holds(self.holds());
+        }
         let times = match known {
             Some(times) => times,
             // A run step by step, with what is made ready on the way, says nothing of the graph.
@@ -122,6 +167,7 @@ impl GpuSession {
         self.clock.mark(Mark::CopiedIn)?;
         let made = self.walk(&on_device)?;
         self.clock.mark(Mark::Computed)?;
+        self.settle()?;
         if self.graphs.may_capture(key) {
             let captured = self.capture(on_device);
             self.graphs.insert(key.clone(), captured);
@@ -139,7 +185,18 @@ impl GpuSession {
         }
         let made = self.finished(values)?;
         self.clock.mark(Mark::Computed)?;
+        self.settle()?;
         Ok(made)
+    }
+
+    /// After the first run the weights are there, and nobody needs any more what they were made with.
+    fn settle(&mut self) -> OpResult<()> {
+        if !std::mem::replace(&mut self.ran, true) {
+            self.context.weights.complete();
+            self.context.queue.synchronize()?;
+            self.context.arena.trim();
+        }
+        Ok(())
     }
 
     /// Puts the whole program into the queue.
@@ -171,9 +228,7 @@ impl GpuSession {
     fn capture(&self, inputs: Vec<DeviceTensor>) -> Option<Captured> {
         let captured = self.context.capture(|| self.walk(&inputs));
         match captured {
-            Ok((outputs, graph, kept)) => {
-                Some(Captured { graph, inputs, outputs, _kept: kept, times: None, untimed: 0 })
-            }
+            Ok((outputs, graph, kept)) => Some(Captured::new(graph, inputs, outputs, kept)),
             Err(error) => {
                 tracing::debug!(%error, "shapes that no graph was captured for");
                 None
@@ -301,7 +356,7 @@ fn targets(context: &Context, inputs: &[Input<'_>]) -> OpResult<Option<Vec<Devic
         places.push((elem, dtype, end / dtype.size()));
         end = end.saturating_add(bytes.next_multiple_of(ALIGNED));
     }
-    let buffer = context.arena.fresh(end)?;
+    let buffer = context.arena.take_apart(end)?;
     let tensor = |(input, (elem, dtype, offset)): (&Input<'_>, _)| {
         let (shape, strides) = (input.shape.clone(), dense_strides(&input.shape));
         DeviceTensor { elem, dtype, shape, strides, offset, buffer: buffer.clone() }
@@ -345,7 +400,7 @@ impl Session for GpuSession {
     }
 
     fn memory(&self) -> u64 {
-        self.context.arena.held() as u64
+        self.holds().bytes() as u64
     }
 }
 

@@ -1,6 +1,7 @@
 //! What sessions put into their queues, on a queue that only writes it down.
 
 mod devices;
+mod memory;
 mod sequences;
 
 use std::sync::{Arc, mpsc};
@@ -9,12 +10,19 @@ use bytes::Bytes;
 use girandole_core::{Batch, BatchInput, BatchOutputs, DType, Error, ErrorCode, Reply, Session, Shape};
 use girandole_cuda::{
     Arena,
-    stub::{Event, Stub},
+    stub::{Event, Stub, StubGpu},
 };
 
 use super::{
-    buckets::Buckets, context::Context, dtype::Precision, growth::Growth, program::Program,
-    session::GpuSession, weights::Weights,
+    admission::Allowance,
+    buckets::Buckets,
+    context::Context,
+    dtype::Precision,
+    graphs::Graphs,
+    growth::Growth,
+    program::Program,
+    session::{GpuSession, Holdings},
+    weights::Weights,
 };
 use crate::{
     Target, Tuning,
@@ -117,20 +125,25 @@ struct Served {
     program: Arc<Program>,
     weights: Arc<Weights>,
     precision: Precision,
+    /// Bytes that the graphs of a session may hold.
+    graphs: usize,
 }
 
 impl Served {
     fn new(stub: Stub, program: Arc<Program>) -> Self {
         let stub = Arc::new(stub);
         let weights = Arc::new(Weights::new(Arena::new(stub.clone())));
-        Self { stub, program, weights, precision: Precision::Fp32 }
+        Self { stub, program, weights, precision: Precision::Fp32, graphs: usize::MAX }
     }
 
     fn session(&self) -> GpuSession {
         let plan = self.program.plan().clone();
         let context = Context::new(self.stub.clone(), self.precision, plan, self.weights.clone());
         let growth = Growth::new(self.program.plan(), true, Buckets::Usual);
-        GpuSession::new(context, self.program.clone(), Arc::new(growth)).unwrap()
+        let device = Arc::new(StubGpu(self.stub.clone()));
+        let allowance = Allowance::new(device, self.weights.bytes(), Arc::default());
+        let holdings = Holdings { allowance, graphs: Graphs::new(self.graphs) };
+        GpuSession::new(context, self.program.clone(), Arc::new(growth), holdings).unwrap()
     }
 
     fn count(&self, is: fn(&Event) -> bool) -> usize {

@@ -22,7 +22,7 @@ pub(super) fn upload(context: &Context, tensor: &Tensor) -> Result<DeviceTensor>
     let bytes = wire.data();
     // While a graph is recorded the copy itself must not be: it reads memory of the host that is gone later.
     let buffer = if context.is_capturing() {
-        let buffer = context.arena.fresh(bytes.len())?;
+        let buffer = context.arena.take_apart(bytes.len())?;
         context.queue.upload_now(buffer.at(), bytes)?;
         context.keep(buffer.clone());
         buffer

@@ -1,13 +1,14 @@
 //! A model's weights on one GPU, in the forms that its operators want them in, shared by its sessions.
 //!
-//! Invariant: a weight is made once, waited for, and never written again.
+//! Invariant: a weight is made once, waited for, and never written again. What was promised and is not made yet is
+//! promised until a whole run was made with them.
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use girandole_cuda::Arena;
+use girandole_cuda::{Arena, Promise};
 
 use super::{context::Context, tensor::DeviceTensor};
 use crate::error::Result;
@@ -42,12 +43,19 @@ pub(crate) enum Form {
 pub(crate) struct Weights {
     arena: Arena,
     made: Mutex<HashMap<(Owner, Form), DeviceTensor>>,
+    /// What they are still to take.
+    promised: Mutex<Option<Promise>>,
 }
 
 impl Weights {
     /// None yet, in memory of `arena`.
     pub(crate) fn new(arena: Arena) -> Self {
-        Self { arena, made: Mutex::default() }
+        Self { arena, made: Mutex::default(), promised: Mutex::default() }
+    }
+
+    /// As [`Self::new`], where memory was promised for them.
+    pub(crate) fn promised(arena: Arena, promise: Promise) -> Self {
+        Self { promised: Mutex::new(Some(promise)), ..Self::new(arena) }
     }
 
     /// The weight of this number in this form, made by `make` where nobody has asked for it yet.
@@ -76,9 +84,21 @@ impl Weights {
     fn own(&self, context: &Context, tensor: &DeviceTensor) -> Result<DeviceTensor> {
         let bytes = tensor.len() * tensor.dtype.size();
         let tensor = context.dense(tensor)?;
-        let buffer = self.arena.fresh(bytes)?;
+        let buffer = self.arena.take_apart(bytes)?;
+        if let Some(promise) = &mut *self.promise() {
+            promise.shrink(promise.bytes().saturating_sub(buffer.bytes()));
+        }
         context.queue.copy(buffer.at(), tensor.at(), bytes)?;
         Ok(DeviceTensor { buffer, offset: 0, ..tensor })
+    }
+
+    /// A whole run was made: those that the device wants are there.
+    pub(crate) fn complete(&self) {
+        *self.promise() = None;
+    }
+
+    fn promise(&self) -> MutexGuard<'_, Option<Promise>> {
+        self.promised.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Bytes of all weights made so far.

@@ -7,6 +7,7 @@
 
 use std::{
     collections::VecDeque,
+    ops::Range,
     sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
@@ -224,15 +225,21 @@ impl Batcher {
         self.deliver(ticket, answers, again);
     }
 
-    /// Gives every instance a batch of its own to run past the queue; each answers on `done`. A closed queue
-    /// gives none.
-    pub(crate) fn send_errands(&self, batch: &Batch, done: &mpsc::Sender<Result<()>>) {
+    /// Gives each of these instances a batch of its own to run past the queue; each answers on `done`. A closed
+    /// queue gives none.
+    pub(crate) fn send_errands(
+        &self,
+        instances: Range<usize>,
+        batch: &Batch,
+        done: &mpsc::Sender<Result<()>>,
+    ) {
         let mut guard = self.lock();
         let state = &mut *guard;
         if state.closed {
             return;
         }
-        for (instance, errands) in state.errands.iter_mut().enumerate() {
+        let asked = state.errands.iter_mut().enumerate().filter(|(instance, _)| instances.contains(instance));
+        for (instance, errands) in asked {
             match state.standings.of(instance) {
                 None => errands.push_back(Errand { batch: batch.clone(), done: done.clone() }),
                 Some(why) => drop(done.send(Err(why.clone()))),

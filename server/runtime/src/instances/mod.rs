@@ -16,7 +16,7 @@ mod start;
 mod tests;
 mod worker;
 
-use std::{sync::Arc, time::Instant};
+use std::{ops::Range, sync::Arc, time::Instant};
 
 use girandole_core::{Batch, Error, InferRequest, Model, Result, RowCount};
 use tokio::sync::oneshot;
@@ -84,11 +84,17 @@ impl Serving {
     /// # Errors
     /// The first session's that failed.
     pub fn warm_up(&self, batch: &Batch) -> Result<()> {
+        self.warm_up_some(0..self.instances, batch)
+    }
+
+    /// As [`Self::warm_up`], on some of the sessions.
+    pub(crate) fn warm_up_some(&self, instances: Range<usize>, batch: &Batch) -> Result<()> {
         let (done, outcomes) = mpsc::channel();
-        self.batcher.send_errands(batch, &done);
+        let expected = instances.len();
+        self.batcher.send_errands(instances, batch, &done);
         drop(done);
         let outcomes: Vec<_> = outcomes.iter().collect();
-        if outcomes.len() != self.instances {
+        if outcomes.len() != expected {
             return Err(Error::unavailable("the version was taken down during its warm-up"));
         }
         outcomes.into_iter().collect()
@@ -114,6 +120,11 @@ impl Serving {
             .until(deadline)
             .await
             .map_err(|error| error.context(format!("model '{}' version {}", self.name, self.version)))
+    }
+
+    /// How many sessions there are.
+    pub(crate) const fn instances(&self) -> usize {
+        self.instances
     }
 
     /// Whether nothing waits and a session has nothing to do.

@@ -154,9 +154,13 @@ impl Workshop {
         let buckets = options.model.buckets();
         let serving = self.openers.ask(|| Serving::start(options))?;
         if !warm {
-            warmup::run(&settings, buckets, self.made_up(MadeUp::Everything), |batch| {
-                serving.warm_up(batch)
-            })?;
+            // By what the first session turns out to need, the engine knows whether there is room for the others.
+            for some in [0..1, 1..serving.instances()].into_iter().filter(|some| !some.is_empty()) {
+                let made_up = self.made_up(MadeUp::Everything);
+                warmup::run(&settings, buckets.clone(), made_up, |batch| {
+                    serving.warm_up_some(some.clone(), batch)
+                })?;
+            }
         }
         let model = name.clone();
         Ok(Arc::new(ServedVersion { model, version: number, settings, config, digest, precision, serving }))

@@ -46,6 +46,16 @@ impl MadeUp {
             Self::Everything => true,
         }
     }
+
+    /// Whether a version that answered a batch, perhaps the smallest, so cannot serve. Made-up shapes are not to blame for a
+    /// device that fails, nor for one without memory for the smallest of them.
+    fn ends(self, smallest: bool, error: &Error) -> bool {
+        match error.code() {
+            ErrorCode::Unavailable => true,
+            ErrorCode::OutOfMemory => smallest && matches!(self, Self::Everything),
+            _ => false,
+        }
+    }
 }
 
 /// Has every batch run.
@@ -75,8 +85,7 @@ pub(super) fn run(
         }
         let Some(batch) = made_up(&settings.spec, rows, length, zeros) else { continue };
         match warm_up(&batch) {
-            // Made-up shapes are not to blame for a device that fails.
-            Err(error) if error.code() == ErrorCode::Unavailable => return Err(error.context("warm-up")),
+            Err(error) if made_up_ones.ends(last.is_none(), &error) => return Err(error.context("warm-up")),
             Err(error) => debug!(rows, %error, "default warm-up does not fit the model"),
             Ok(()) => {}
         }
@@ -185,6 +194,16 @@ mod tests {
         assert!(!few.goes_on(ms(200), Some((1, ms(200))), 2));
         let hour = Duration::from_secs(3600);
         assert!(MadeUp::Everything.goes_on(hour, Some((1, hour)), 2) && !MadeUp::Nothing.goes_on(ms(0), None, 1));
+    }
+
+    #[test]
+    fn a_device_without_memory_for_the_smallest_batch_does_not_serve() {
+        let lacks = Error::new(ErrorCode::OutOfMemory, "none left");
+        let everything = MadeUp::Everything;
+        assert!(everything.ends(true, &lacks) && !everything.ends(false, &lacks));
+        let few = MadeUp::Within(Duration::ZERO);
+        assert!(!few.ends(true, &lacks) && few.ends(false, &Error::unavailable("lost")));
+        assert!(!everything.ends(true, &Error::invalid("odd shapes")));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use girandole_core::{DeviceKind, MemoryUse, Model, Placement, SessionOptions};
 use girandole_cuda::{Fault, Gpu, Queue, stub::StubGpu};
 
 use super::*;
-use crate::gpu::{Buckets, GpuModel, GpuOptions, Guard};
+use crate::gpu::{Buckets, GpuModel, GpuOptions, GraphMemory, Guard};
 
 /// Bytes of the layer's matrix and bias.
 const WEIGHTS: u64 = (WIDTH * 8 + 8) as u64 * 4;
@@ -42,8 +42,9 @@ impl Machine {
 }
 
 fn options() -> GpuOptions {
-    let (precision, buckets) = (Precision::Fp32, Buckets::default());
-    GpuOptions { precision, guard: Guard::of(&BTreeMap::new(), precision).unwrap(), buckets, first: 0 }
+    let (precision, graph_memory) = (Precision::Fp32, GraphMemory::default());
+    let guard = Guard::of(&BTreeMap::new(), precision).unwrap();
+    GpuOptions { precision, guard, buckets: Buckets::default(), graph_memory, first: 0 }
 }
 
 fn model(machine: &Arc<Machine>) -> GpuModel {

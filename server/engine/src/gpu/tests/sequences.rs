@@ -10,7 +10,7 @@ use girandole_proto::onnx::tensor_proto::DataType;
 
 use super::Served;
 use crate::{
-    gpu::{Buckets, GpuModel, GpuOptions, Guard, Precision, program::Program},
+    gpu::{Buckets, GpuModel, GpuOptions, GraphMemory, Guard, Precision, program::Program},
     ops::RunContext,
     padding::tests::{
         net::{Net, WIDTH},
@@ -107,6 +107,7 @@ fn a_device_gives_what_the_processor_gives_without_padding() {
         precision: Precision::Fp32,
         guard: Guard::of(&[].into(), Precision::Fp32).unwrap(),
         buckets: Buckets::Usual,
+        graph_memory: GraphMemory::Usual,
         first: 0,
     };
     let model = GpuModel::new(encoder(), options).unwrap();

@@ -105,5 +105,9 @@ fn a_warm_up_runs_on_every_session_and_is_not_counted() {
     let batch = Batch { rows: 1, inputs: Vec::new(), outputs: Vec::new() };
     bench.serving.warm_up(&batch).unwrap();
     assert_eq!(bench.batches().len(), 2);
+    bench.serving.warm_up_some(0..1, &batch).unwrap();
+    assert_eq!(bench.batches().len(), 3);
+    bench.serving.warm_up_some(2..2, &batch).unwrap();
+    assert_eq!(bench.batches().len(), 3);
     assert_eq!(bench.serving.statistics().execution_count, 0);
 }

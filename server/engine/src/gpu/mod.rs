@@ -14,6 +14,7 @@ mod graph_memory;
 mod graphs;
 mod growth;
 mod guard;
+mod inputs;
 mod lines;
 mod model;
 mod ops;

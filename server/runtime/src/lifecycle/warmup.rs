@@ -193,7 +193,9 @@ mod tests {
         assert!(few.goes_on(ms(41), Some((4, ms(30))), 7), "fewer rows take less");
         assert!(!few.goes_on(ms(200), Some((1, ms(200))), 2));
         let hour = Duration::from_secs(3600);
-        assert!(MadeUp::Everything.goes_on(hour, Some((1, hour)), 2) && !MadeUp::Nothing.goes_on(ms(0), None, 1));
+        assert!(
+            MadeUp::Everything.goes_on(hour, Some((1, hour)), 2) && !MadeUp::Nothing.goes_on(ms(0), None, 1)
+        );
     }
 
     #[test]

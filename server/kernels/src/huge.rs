@@ -14,7 +14,7 @@ use std::{
     },
 };
 
-use memmap2::{Advice, MmapMut, MmapRaw};
+use memmap2::{MmapMut, MmapRaw};
 
 /// What begins at a multiple of it begins with a cache line, and with a vector.
 const LINE: usize = 64;
@@ -139,10 +139,11 @@ impl Region {
         let memory = MmapMut::map_anon(bytes.checked_next_multiple_of(HUGE_PAGE)?.max(REGION)).ok()?;
         // Where the system has none, small pages do.
         #[cfg(target_os = "linux")]
-        let _ = memory.advise(Advice::HugePage);
+        let _ = memory.advise(memmap2::Advice::HugePage);
         Some(Self { memory: memory.into(), taken: AtomicUsize::new(0) })
     }
 
+    /// So many bytes that nobody has had, if they are left; under the lock of [`CURRENT`].
     fn take(self: Arc<Self>, bytes: usize) -> Option<Piece> {
         let start = self.taken.load(Ordering::Relaxed);
         let end = start.checked_add(bytes)?.checked_next_multiple_of(LINE)?;
@@ -152,23 +153,29 @@ impl Region {
         self.taken.store(end, Ordering::Relaxed);
         Some(Piece { region: self, bytes: start..end })
     }
+
+    /// Gives bytes that nobody can read any more back to the system; else they go with the region.
+    ///
+    /// # Safety
+    /// They are whole pages of a piece whose last reader is gone.
+    #[cfg(target_os = "linux")]
+    unsafe fn give_back(&self, pages: Range<usize>) {
+        // SAFETY: by the contract, nobody sees that they are zero again.
+        let _ = unsafe {
+            self.memory.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, pages.start, pages.len())
+        };
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    unsafe fn give_back(&self, _pages: Range<usize>) {}
 }
 
 impl Drop for Piece {
     fn drop(&mut self) {
         let pages = self.bytes.start.next_multiple_of(LARGEST_PAGE)..self.bytes.end & !(LARGEST_PAGE - 1);
-        #[cfg(target_os = "linux")]
         if !pages.is_empty() {
-            // SAFETY: these pages are this piece's alone, and nobody can read it any more.
-            let given = unsafe {
-                self.region.memory.unchecked_advise_range(
-                    memmap2::UncheckedAdvice::DontNeed,
-                    pages.start,
-                    pages.len(),
-                )
-            };
-            // Else they go with the region.
-            let _ = given;
+            // SAFETY: these pages are this piece's alone.
+            unsafe { self.region.give_back(pages) };
         }
     }
 }
@@ -217,6 +224,18 @@ mod tests {
         let kept: Vec<_> = all.into_iter().step_by(2).collect();
         assert!(kept.iter().all(|numbers| is_counted(numbers)));
         assert!(kept.iter().all(|numbers| is_counted(&numbers.clone())));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_is_given_back_is_the_systems() {
+        let Huge::Large(piece, _) = counted(LEAST) else { panic!("it is large") };
+        let (region, at) = (piece.region.clone(), piece.bytes.start.next_multiple_of(LARGEST_PAGE) + 4);
+        // SAFETY: the region is there, and nobody has these bytes any more.
+        let byte = || unsafe { region.memory.as_ptr().add(at + 3).read_volatile() };
+        assert_ne!(byte(), 0);
+        drop(piece);
+        assert_eq!(byte(), 0);
     }
 
     #[test]

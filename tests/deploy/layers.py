@@ -1,13 +1,13 @@
-"""Runs the steps of Dockerfile.cuda that build the server, as the file has them, where there is no container engine.
+"""Runs the steps of Dockerfile.cuda as the file has them, where there is no container engine.
 
-    python tests/deploy/layers.py                 both builds and the CPU image: five minutes on two cores, as root, with
-                                                  Debian and Rust
+    python tests/deploy/layers.py                 both images: five minutes on two cores, as root, with Debian and Rust
     python tests/deploy/layers.py --as-released   crates and server optimised, as the file has it; else they are not
+    python tests/deploy/layers.py --possible      ends with 0 where stages can be made here, and makes none
 
 Each stage has a root of its own: an overlay over this machine's root, or over the root of the stage that it is made
 from, in memory and in a mount namespace of this process. So packages are installed, users made and crates built without
-a trace on the machine. This machine stands in for Debian's and Rust's base images, whose versions are compared with it.
-Not shown is what NVIDIA's base image and its packages are.
+a trace on the machine. This machine stands in for the base images; the versions of Debian's and Rust's are compared with
+it. Not shown is what NVIDIA's base image and its packages are: they are nowhere but at NVIDIA, and not installed here.
 
 The CUDA build begins with what the CPU build left in `target`, to build what they share only once.
 """
@@ -28,8 +28,8 @@ OF_THE_MACHINE = ("/proc", "/dev", "/sys")
 # Crates are built to see that they are built, not to be run fast.
 QUICK = {"CARGO_PROFILE_RELEASE_OPT_LEVEL": "0", "CARGO_PROFILE_RELEASE_LTO": "off", "CARGO_PROFILE_RELEASE_DEBUG": "0",
          "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16", "GIRANDOLE_CUDA_ARCHITECTURES": "90"}
-# Their base is an image that is nowhere but at its publisher.
-NOT_HERE = ("cuda",)
+# Whose base has packages that are nowhere but at its publisher.
+NOT_DEBIAN = ("cuda",)
 
 
 @dataclasses.dataclass
@@ -93,6 +93,12 @@ def run(command, stage, settings):
     return done.stdout + done.stderr
 
 
+def runnable(step):
+    """What can be run of a step here: packages that Debian does not have are left out."""
+    foreign = step.stage in NOT_DEBIAN
+    return " && ".join(command for command in step.commands() if not (foreign and command.startswith("apt-get")))
+
+
 def check_reuse(said):
     """That our sources alone were built, and the crates came from the layer below."""
     built = re.findall(r"^\s*Compiling (\S+)", said, re.MULTILINE)
@@ -105,7 +111,7 @@ def do(step, stage, begun, settings):
     """A step of a stage that was begun; what only says how an image is run does nothing here."""
     match step.name:
         case "RUN":
-            said = run(step.value, stage, settings)
+            said = run(runnable(step), stage, settings)
             if step.value.startswith("cargo build"):
                 check_reuse(said)
         case "COPY":
@@ -117,18 +123,20 @@ def do(step, stage, begun, settings):
             stage.variables |= dict(pair.split("=") for pair in step.value.split())
 
 
+def prepare():
+    """Memory for layers, seen by nobody else."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=80%", "tmpfs", LAYERS], check=True)
+
+
 def build(settings):
     """Every stage in order; gives those that were begun."""
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=80%", "tmpfs", LAYERS], check=True)
     begun = {}
     for step in dockerfile.steps():
-        if step.stage in NOT_HERE:
-            continue
         if step.name != "FROM":
             do(step, begun[step.stage], begun, settings)
             continue
         base = step.value.split(" AS ")[0]
-        if base not in begun:
+        if base not in begun and step.stage not in NOT_DEBIAN:
             check_base(base)
         under = begun["build-cpu"].layers[:1] if step.stage == "build-cuda" else ()
         begun[step.stage] = begin(step.stage, begun.get(base), under)
@@ -138,6 +146,7 @@ def build(settings):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--as-released", action="store_true", help="optimise as the file says")
+    parser.add_argument("--possible", action="store_true", help="only say by the status whether stages can be made")
     parser.add_argument("--in-namespace", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if not arguments.in_namespace:
@@ -146,9 +155,12 @@ def main():
         if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:
             raise SystemExit("stages need roots of their own: run this as root")
         os.execvp(alone[0], alone)
+    prepare()
+    if arguments.possible:
+        return run("apt-get --version", begin("possible", None), {})
     begun = build({} if arguments.as_released else QUICK)
-    for name, binary in [("build-cpu", dockerfile.OUTPUT), ("build-cuda", dockerfile.OUTPUT), ("cpu", "girandole")]:
-        run(f"{binary} --version", begun[name], {})
+    for name in ("cpu", "cuda"):
+        run("girandole --version", begun[name], {})
 
 
 if __name__ == "__main__":

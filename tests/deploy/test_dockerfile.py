@@ -13,6 +13,7 @@ import urllib.request
 import pytest
 
 import dockerfile
+import layers
 from server import BINARY, FREE_PORTS, LISTENING, PATIENCE, ROOT, Server, wait_for
 from test_properties import help_flags
 
@@ -163,3 +164,18 @@ def test_commands_are_run_as_the_file_says_them():
     assert [f"{step.stage} {step.name}" for step in parsed] == ["one FROM", "one RUN", "two FROM", "two COPY"]
     assert parsed[1].commands() == ["x", "y"] and parsed[3].paths() == (["/p"], "q") and parsed[3].flag("from") == "one"
     assert shlex.split(parsed[1].value) == ["x", "&&", "y"]
+
+
+def test_only_our_sources_may_be_built_after_the_layer_of_crates():
+    layers.check_reuse("   Compiling girandole-core v0.1.0 (/source/server/core)\n   Compiling girandole v0.1.0")
+    for said in ("", "   Compiling girandole v0.1.0\n   Compiling serde v1.0.0"):
+        with pytest.raises(SystemExit):
+            layers.check_reuse(said)
+
+
+def test_of_the_steps_nothing_is_left_out_but_nvidias_packages():
+    runs = [step for step in dockerfile.steps() if step.name == "RUN"]
+    left_out = [(step.stage, command) for step in runs for command in step.commands()
+                if command not in layers.runnable(step).split(" && ")]
+    assert [stage for stage, _ in left_out] == ["cuda", "cuda"]
+    assert all(command.startswith("apt-get ") for _, command in left_out)

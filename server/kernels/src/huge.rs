@@ -1,6 +1,6 @@
 //! Memory for what is written once and read for long: packed weights. They lie side by side in regions that the system
 //! is asked to back with huge pages, since a product that walks through all of them would else wait for page tables
-//! (one request at a time to a BERT: a fifth more of them a second). Nothing else of the process needs such pages, which
+//! (a single client of MiniLM gets a fifth more answers a second). Nothing else of the process needs such pages, which
 //! take memory wherever they are not filled.
 //!
 //! Invariants: a piece of a region is given out once, zero, from a cache line's beginning on; what was given back is

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{
     document::Document,
     encoder::{Encoder, Names, check_kind, tokens},
-    heads::{self, Encoded, Heads, Labels},
+    heads::{self, Classifier, Encoded, pooler},
     layers::Activation,
     network::{Network, Value, signed},
     task::Task,
@@ -126,20 +126,6 @@ pub(super) fn places(network: &mut Network<'_>, ids: &Value, most: usize) -> Val
     network.call("Slice", &[&all, &first, &length])
 }
 
-struct Bert;
-
-impl Heads for Bert {
-    fn sequence_logits(
-        &self,
-        network: &mut Network<'_>,
-        encoded: &Encoded,
-        labels: Labels<'_>,
-    ) -> Result<Value> {
-        let pooled = heads::pooled(network, encoded)?;
-        labels.classify(network, "classifier", &pooled, encoded.width)
-    }
-}
-
 /// Builds a BERT. Inputs: `input_ids`, `attention_mask`, `token_type_ids`.
 ///
 /// # Errors
@@ -151,5 +137,7 @@ pub(super) fn build(task: &Task, document: &Document, network: &mut Network<'_>)
         ["input_ids", "attention_mask", "token_type_ids"].map(|name| tokens(network, name));
     let positions = places(network, &ids, config.max_position_embeddings);
     let encoded = config.encode(network, &base, &Given { ids, attention_mask, types, positions })?;
-    heads::build(task, document, network, &encoded, &Bert)
+    let classifier =
+        Classifier { dense: pooler(&encoded.base), activation: Activation::Tanh, scores: "classifier" };
+    heads::build(task, document, network, &encoded, &classifier)
 }

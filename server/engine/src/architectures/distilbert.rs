@@ -7,9 +7,9 @@ use super::{
     bert::{base, places},
     document::Document,
     encoder::{Encoder, Names, tokens},
-    heads::{self, Encoded, Heads, Labels},
+    heads::{self, Classifier, Encoded},
     layers::Activation,
-    network::{Network, Value},
+    network::Network,
     task::Task,
 };
 use crate::error::Result;
@@ -69,22 +69,6 @@ impl Config {
     }
 }
 
-struct DistilBert;
-
-impl Heads for DistilBert {
-    fn sequence_logits(
-        &self,
-        network: &mut Network<'_>,
-        encoded: &Encoded,
-        labels: Labels<'_>,
-    ) -> Result<Value> {
-        let first = heads::first(network, encoded);
-        let dense = network.linear("pre_classifier", &first, [encoded.width; 2])?;
-        let dense = network.activate(&dense, Activation::Relu);
-        labels.classify(network, "classifier", &dense, encoded.width)
-    }
-}
-
 /// Builds a DistilBERT. Inputs: `input_ids`, `attention_mask`.
 ///
 /// # Errors
@@ -103,5 +87,7 @@ pub(super) fn build(task: &Task, document: &Document, network: &mut Network<'_>)
     let x = network.layer_norm(&module("LayerNorm"), &sum, width, EPS)?;
     let layers = format!("{base}transformer.layer");
     let states = encoder.layers(network, &layers, config.n_layers, x, &attention_mask)?;
-    heads::build(task, document, network, &Encoded { states, attention_mask, width, base }, &DistilBert)
+    let classifier =
+        Classifier { dense: "pre_classifier".to_owned(), activation: Activation::Relu, scores: "classifier" };
+    heads::build(task, document, network, &Encoded { states, attention_mask, width, base }, &classifier)
 }

@@ -26,15 +26,13 @@ pub(super) struct Encoded {
     pub(super) base: String,
 }
 
-/// The heads in which architectures differ.
-pub(super) trait Heads {
-    /// Scores of texts, `[batch, labels]`.
-    fn sequence_logits(
-        &self,
-        network: &mut Network<'_>,
-        encoded: &Encoded,
-        labels: Labels<'_>,
-    ) -> Result<Value>;
+/// What gives texts their scores by the state of the first token, in which architectures differ.
+pub(super) struct Classifier {
+    /// The module of a dense layer.
+    pub(super) dense: String,
+    pub(super) activation: Activation,
+    /// The module of the product that gives a score for each label.
+    pub(super) scores: &'static str,
 }
 
 /// Builds what a task asks for.
@@ -46,15 +44,16 @@ pub(super) fn build(
     document: &Document,
     network: &mut Network<'_>,
     encoded: &Encoded,
-    heads: &impl Heads,
+    classifier: &Classifier,
 ) -> Result<()> {
     let labels = Labels(document);
     network.spare(format!("{}pooler.", encoded.base));
     match task {
         Task::Features => {
             network.output("last_hidden_state", &encoded.states);
-            if network.shape(&within(&pooler(encoded), "weight")).is_some() {
-                let pooled = pooled(network, encoded)?;
+            let pooler = pooler(&encoded.base);
+            if network.shape(&within(&pooler, "weight")).is_some() {
+                let pooled = dense_of_first(network, encoded, &pooler, Activation::Tanh)?;
                 network.output("pooler_output", &pooled);
             }
         }
@@ -63,7 +62,9 @@ pub(super) fn build(
             network.output("sentence_embedding", &embedding);
         }
         Task::SequenceClassification => {
-            let logits = heads.sequence_logits(network, encoded, labels)?;
+            let Classifier { dense, activation, scores } = classifier;
+            let state = dense_of_first(network, encoded, dense, *activation)?;
+            let logits = labels.classify(network, scores, &state, encoded.width)?;
             network.output("logits", &logits);
         }
         Task::TokenClassification => {
@@ -89,33 +90,33 @@ pub(super) fn first(network: &mut Network<'_>, encoded: &Encoded) -> Value {
     network.call_with("Gather", &[&encoded.states, &zero], vec![int("axis", 1)])
 }
 
-fn pooler(encoded: &Encoded) -> String {
-    format!("{}pooler.dense", encoded.base)
+/// What the pooler of an encoder is called.
+pub(super) fn pooler(base: &str) -> String {
+    format!("{base}pooler.dense")
 }
 
-/// What the pooler makes of the first token's state, `[batch, width]`.
-pub(super) fn pooled(network: &mut Network<'_>, encoded: &Encoded) -> Result<Value> {
+/// What a dense layer makes of the first token's state, `[batch, width]`.
+fn dense_of_first(
+    network: &mut Network<'_>,
+    encoded: &Encoded,
+    module: &str,
+    activation: Activation,
+) -> Result<Value> {
     let first = first(network, encoded);
-    let pooled = network.linear(&pooler(encoded), &first, [encoded.width; 2])?;
-    Ok(network.activate(&pooled, Activation::Tanh))
+    let dense = network.linear(module, &first, [encoded.width; 2])?;
+    Ok(network.activate(&dense, activation))
 }
 
 /// How many labels a classifier tells apart.
 #[derive(Clone, Copy)]
-pub(super) struct Labels<'d>(&'d Document);
+struct Labels<'d>(&'d Document);
 
 impl Labels<'_> {
     /// A product that gives a score for each label: as many as its weights have rows.
     ///
     /// # Errors
     /// `Invalid` where the configuration names another number of labels, or a tensor does not fit.
-    pub(super) fn classify(
-        self,
-        network: &mut Network<'_>,
-        module: &str,
-        x: &Value,
-        width: usize,
-    ) -> Result<Value> {
+    fn classify(self, network: &mut Network<'_>, module: &str, x: &Value, width: usize) -> Result<Value> {
         let name = within(module, "weight");
         let named = self.0.labels();
         let rows = network.shape(&name).and_then(|shape| shape.first().copied());

@@ -8,7 +8,7 @@ use super::{
     bert::{Config, Given, base, places},
     document::Document,
     encoder::tokens,
-    heads::{self, Encoded, Heads, Labels},
+    heads::{self, Classifier},
     layers::Activation,
     network::{Network, Value},
     task::Task,
@@ -40,22 +40,6 @@ fn first_type(network: &mut Network<'_>, ids: &Value, positions: usize, padding:
     network.call("Mul", &[&places, &none])
 }
 
-struct Roberta;
-
-impl Heads for Roberta {
-    fn sequence_logits(
-        &self,
-        network: &mut Network<'_>,
-        encoded: &Encoded,
-        labels: Labels<'_>,
-    ) -> Result<Value> {
-        let first = heads::first(network, encoded);
-        let dense = network.linear("classifier.dense", &first, [encoded.width; 2])?;
-        let dense = network.activate(&dense, Activation::Tanh);
-        labels.classify(network, "classifier.out_proj", &dense, encoded.width)
-    }
-}
-
 /// Builds a RoBERTa. Inputs: `input_ids`, `attention_mask`.
 ///
 /// # Errors
@@ -68,5 +52,10 @@ pub(super) fn build(task: &Task, document: &Document, network: &mut Network<'_>)
     let positions = behind_padding(network, &ids, padding);
     let types = first_type(network, &ids, config.max_position_embeddings, padding);
     let encoded = config.encode(network, &base, &Given { ids, attention_mask, types, positions })?;
-    heads::build(task, document, network, &encoded, &Roberta)
+    let classifier = Classifier {
+        dense: "classifier.dense".to_owned(),
+        activation: Activation::Tanh,
+        scores: "classifier.out_proj",
+    };
+    heads::build(task, document, network, &encoded, &classifier)
 }

@@ -88,10 +88,14 @@ def copy_context(stage, sandbox):
     """Lays out in the sandbox what the stage copies from the context."""
     for step in of_target(stage):
         if step.name == "COPY" and step.stage == stage and not step.flag("from"):
-            sources, target = step.paths()
-            for source in sources:
-                place = sandbox / target / (source if target.endswith("/") and (ROOT / source).is_file() else "")
-                copy(pathlib.Path(source), place)
+            copy_step(step, lambda target: sandbox / target)
+
+
+def copy_step(step, place):
+    """Lays out what a COPY takes from the context; `place` says where a path of the image is."""
+    sources, target = step.paths()
+    for source in sources:
+        copy(pathlib.Path(source), place(target) / (source if target.endswith("/") and (ROOT / source).is_file() else ""))
 
 
 def copy(source, target):

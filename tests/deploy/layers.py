@@ -71,15 +71,13 @@ def check_base(image):
 
 
 def copy(step, stage, begun):
+    if not step.flag("from"):
+        return dockerfile.copy_step(step, stage.inside)
     sources, target = step.paths()
     for source in sources:
-        if step.flag("from"):
-            place, at = begun[step.flag("from")].inside(source), stage.inside(target)
-            at.parent.mkdir(parents=True, exist_ok=True)
-            subprocess.run(["cp", "-a", place, at], check=True)
-        else:
-            is_file = (dockerfile.ROOT / source).is_file()
-            dockerfile.copy(pathlib.Path(source), stage.inside(target) / (source if target.endswith("/") and is_file else ""))
+        at = stage.inside(target)
+        at.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["cp", "-a", begun[step.flag("from")].inside(source), at], check=True)
 
 
 def run(command, stage, settings):
